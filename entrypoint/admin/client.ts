@@ -1,0 +1,61 @@
+/** Asks a running container over its admin socket; what `docker exec` and ECS Exec call. */
+import { request } from "node:http";
+import { CODES, errorName } from "../errors.ts";
+
+export interface AskOptions {
+  readonly json: boolean;
+  print(text: string): void;
+}
+
+/** @returns 0 for an answer below 300, else 1 */
+export async function askContainer(
+  sockets: readonly string[],
+  path: string,
+  { json, print }: AskOptions,
+): Promise<number> {
+  const faults: string[] = [];
+  for (const socket of sockets) {
+    const answer = await ask(socket, path);
+    if (!("fault" in answer)) {
+      print(json ? answer.body.trim() : describe(answer.body));
+      return answer.status < 300 ? 0 : 1;
+    }
+    faults.push(`${socket} (${answer.fault})`);
+  }
+  const error = {
+    code: "CONTAINER_UNREACHABLE",
+    message: `${CODES.CONTAINER_UNREACHABLE.meaning}: ${faults.join(", ")}`,
+    problems: [],
+  };
+  print(
+    json
+      ? JSON.stringify({ error })
+      : `${error.message}\nAsk from the working directory in which it was started, as the same user.`,
+  );
+  return CODES.CONTAINER_UNREACHABLE.exit;
+}
+
+type Reply = { readonly status: number; readonly body: string } | { readonly fault: string };
+
+function ask(socketPath: string, path: string): Promise<Reply> {
+  return new Promise((resolve) => {
+    const outgoing = request({ socketPath, path, timeout: 30_000 }, async (incoming) => {
+      let body = "";
+      for await (const chunk of incoming.setEncoding("utf8")) body += chunk;
+      resolve({ status: incoming.statusCode ?? 0, body });
+    });
+    outgoing.on("timeout", () =>
+      outgoing.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })),
+    );
+    outgoing.on("error", (error) => resolve({ fault: errorName(error) }));
+    outgoing.end();
+  });
+}
+
+/** One `name: value` a line. */
+function describe(body: string): string {
+  const fields = Object.entries(JSON.parse(body) as Record<string, unknown>);
+  return fields
+    .map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`)
+    .join("\n");
+}

@@ -1,0 +1,71 @@
+/** The routes of the admin server: what each answers, and who may ask. */
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { CODES, type ErrorCode } from "../errors.ts";
+import { authorize } from "./authorize.ts";
+
+export interface Answer {
+  readonly status: number;
+  readonly body: object;
+}
+
+/** What the routes show, as functions of the spine's. */
+export interface AdminSources {
+  /** `live`: is the boot making progress? Otherwise: is the app ready? */
+  health(live: boolean): Promise<Answer>;
+  secretsHealth(): Answer;
+  /** The bearer token for TCP, as soon as it is known. */
+  token(): string | undefined;
+}
+
+interface Route {
+  readonly method: "GET" | "POST";
+  /** Over TCP, without a token. */
+  readonly open: boolean;
+  answer(sources: AdminSources, query: URLSearchParams): Answer | Promise<Answer>;
+}
+
+const ROUTES: Readonly<Record<string, Route>> = {
+  "/health": { method: "GET", open: true, answer: (sources, query) => sources.health(query.has("live")) },
+  "/secrets/health": { method: "GET", open: true, answer: (sources) => sources.secretsHealth() },
+};
+
+/** @param trusted for the Unix socket: whoever can open it may do everything */
+export function createHandler({ trusted, ...sources }: AdminSources & { trusted: boolean }): RequestListener {
+  return async (request, response) => {
+    try {
+      send(response, await answerTo(request, sources, trusted), request.method === "HEAD");
+    } catch {
+      send(response, failure("INTERNAL", 500), false);
+    }
+  };
+}
+
+async function answerTo(request: IncomingMessage, sources: AdminSources, trusted: boolean): Promise<Answer> {
+  request.resume();
+  const [path = "", query = ""] = (request.url ?? "").split("?", 2);
+  const route = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
+  if (!trusted && !route?.open) {
+    const refused = authorize(request.headers, sources.token());
+    if (refused) return failure(refused);
+  }
+  if (!route) return failure("ROUTE_UNKNOWN");
+  const method = request.method === "HEAD" ? "GET" : request.method;
+  if (method !== route.method) return failure("METHOD_REFUSED");
+  return route.answer(sources, new URLSearchParams(query));
+}
+
+function failure(code: ErrorCode, status?: number): Answer {
+  const entry = CODES[code];
+  const body = { error: { code, message: entry.meaning, problems: [] } };
+  return { status: status ?? ("status" in entry ? entry.status : 500), body };
+}
+
+function send(response: ServerResponse, { status, body }: Answer, headOnly: boolean): void {
+  const text = `${JSON.stringify(body)}\n`;
+  response.writeHead(status, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(text),
+    "cache-control": "no-store",
+  });
+  response.end(headOnly ? undefined : text);
+}

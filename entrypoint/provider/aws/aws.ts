@@ -1,0 +1,120 @@
+/** AWS Secrets Manager: what is asked for, in the fewest calls, through one client a region. */
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import type { AwsCredentialIdentity } from "@aws-sdk/types";
+import { abortable } from "../../abort.ts";
+import type { SecretRef } from "../../config/address.ts";
+import { retry } from "../../retry.ts";
+import { type Payload, pick } from "../payload.ts";
+import type { ProviderContext, RefProblem, SecretProvider, SecretSet } from "../provider.ts";
+import { findIdentity } from "./identity.ts";
+import { type ReadOptions, readSecrets } from "./read.ts";
+
+export interface SecretsManagerSource {
+  readonly prefix: string | undefined;
+  readonly region: string;
+}
+
+/** One version of one secret, whatever number of settings come out of it. */
+export interface Wanted {
+  /** A name or an ARN. */
+  readonly id: string;
+  /** A staging label: `AWSCURRENT`, … */
+  readonly stage: string;
+  readonly version: string | undefined;
+  readonly region: string;
+}
+
+export function openSecretsManager(
+  { prefix, region }: SecretsManagerSource,
+  context: ProviderContext,
+): SecretProvider {
+  const { env, log } = context;
+  const title = `Secrets Manager in ${region}`;
+  let credentials: AwsCredentialIdentity | undefined;
+  const clients = new Map<string, SecretsManagerClient>();
+  const clientIn = (region: string): SecretsManagerClient => {
+    const open = clients.get(region);
+    if (open) return open;
+    const client = new SecretsManagerClient({
+      region,
+      credentials: async () => credentials as AwsCredentialIdentity,
+      maxAttempts: 1, // retry() is the one policy, and it obeys the boot's signal
+    });
+    clients.set(region, client);
+    return client;
+  };
+
+  return {
+    title,
+    async identify(signal) {
+      const source = findIdentity(env, region, log);
+      // The SDK's credential providers take no signal.
+      credentials = await retry(() => abortable(source.resolve(), signal), {
+        target: source.title,
+        signal,
+        log,
+      });
+      return `${source.title} (key ${credentials.accessKeyId})`;
+    },
+    async fetch(refs, signal) {
+      const groups = groupRefs(refs, prefix, region);
+      const read = await readSecrets([...groups.keys()], {
+        clientIn,
+        title,
+        signal,
+        ...context,
+      } satisfies ReadOptions);
+      return { ...read, answers: answerRefs(groups, read.payloads) };
+    },
+    close() {
+      for (const client of clients.values()) client.destroy();
+    },
+  };
+}
+
+function groupRefs(
+  refs: readonly SecretRef[],
+  prefix: string | undefined,
+  region: string,
+): Map<Wanted, SecretRef[]> {
+  const groups = new Map<string, [Wanted, SecretRef[]]>();
+  for (const ref of refs) {
+    const wanted = locate(ref, prefix, region);
+    const key = JSON.stringify(wanted);
+    const group = groups.get(key) ?? [wanted, []];
+    group[1].push(ref);
+    groups.set(key, group);
+  }
+  return new Map(groups.values());
+}
+
+const LABELS: Readonly<Record<string, string>> = {
+  current: "AWSCURRENT",
+  previous: "AWSPREVIOUS",
+  pending: "AWSPENDING",
+};
+
+function locate(ref: SecretRef, prefix: string | undefined, region: string): Wanted {
+  const name = ref.kind === "address" ? ref.folder : ref.id;
+  const isArn = name.startsWith("arn:");
+  return {
+    id: isArn ? name : [prefix, name].filter(Boolean).join("/"),
+    stage: LABELS[ref.stage] ?? ref.stage,
+    version: ref.version,
+    region: (isArn && name.split(":")[3]) || region,
+  };
+}
+
+function answerRefs(
+  groups: Map<Wanted, SecretRef[]>,
+  payloads: ReadonlyMap<Wanted, Payload | RefProblem>,
+): SecretSet["answers"] {
+  const answers = [...groups].flatMap(([wanted, refs]) => {
+    const payload = payloads.get(wanted) as Payload | RefProblem;
+    return refs.map((ref) => {
+      const key = ref.kind === "address" ? ref.name : ref.key;
+      return [ref, "content" in payload ? pick(payload, wanted.id, key) : payload] as const;
+    });
+  });
+  return new Map(answers);
+}

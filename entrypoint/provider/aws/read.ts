@@ -1,0 +1,175 @@
+/** Reads secrets: in batches where that is possible, one by one where it is not. */
+import {
+  BatchGetSecretValueCommand,
+  GetSecretValueCommand,
+  type SecretsManagerClient,
+  type SecretValueEntry,
+} from "@aws-sdk/client-secrets-manager";
+import pMap from "p-map";
+import { errorName, SallyportError } from "../../errors.ts";
+import { ATTEMPT_TIMEOUT_MS } from "../../http.ts";
+import type { Log } from "../../log.ts";
+import { retry } from "../../retry.ts";
+import type { Payload } from "../payload.ts";
+import type { RefProblem, SecretRead } from "../provider.ts";
+import type { Wanted } from "./aws.ts";
+import { callFault, isThrottled, secretFault } from "./faults.ts";
+
+export interface ReadOptions {
+  clientIn(region: string): SecretsManagerClient;
+  readonly title: string;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly attemptTimeoutMs?: number;
+}
+
+export interface ReadResult {
+  readonly payloads: Map<Wanted, Payload | RefProblem>;
+  readonly reads: SecretRead[];
+  readonly requests: number;
+}
+
+/** What the API takes in one call. */
+const BATCH_SIZE = 20;
+const BATCHES_AT_ONCE = 5;
+const SINGLES_AT_ONCE = 10;
+
+/**
+ * A batch can't ask for a stage or a version, and costs more of the quota than a single read saves when there is one secret.
+ * What a batch does not answer, and all of it when the role may not batch or batches are throttled, is read one by one.
+ */
+export async function readSecrets(wanted: readonly Wanted[], options: ReadOptions): Promise<ReadResult> {
+  const result: Mutable = { payloads: new Map(), reads: [], requests: 0 };
+  const unpinned = wanted.filter(({ stage, version }) => stage === "AWSCURRENT" && !version);
+  const batches = Object.values(Object.groupBy(unpinned, ({ region }) => region))
+    .flatMap((group = []) => chunks(group, BATCH_SIZE))
+    .filter((batch) => batch.length > 1);
+  const pinned = wanted.filter((it) => !batches.flat().includes(it));
+
+  const readBatches = async () => {
+    const mayBatch = { refused: false };
+    await pMap(batches, (batch) => readBatch(batch, mayBatch, result, options), {
+      concurrency: BATCHES_AT_ONCE,
+    });
+    await readSingles(
+      batches.flat().filter((it) => !result.payloads.has(it)),
+      result,
+      options,
+    );
+  };
+  await Promise.all([readBatches(), readSingles(pinned, result, options)]);
+  return result;
+}
+
+type Mutable = { payloads: Map<Wanted, Payload | RefProblem>; reads: SecretRead[]; requests: number };
+
+async function readBatch(
+  batch: readonly Wanted[],
+  mayBatch: { refused: boolean },
+  result: Mutable,
+  options: ReadOptions,
+): Promise<void> {
+  if (mayBatch.refused) return;
+  const { title, signal, log } = options;
+  const started = performance.now();
+  const client = options.clientIn(batch[0]?.region as string);
+  const ids = batch.map(({ id }) => id);
+  let token: string | undefined;
+  // Every page answers for at least one secret; a manager that pages on and on is not one.
+  for (let page = 0; page <= batch.length; page++) {
+    const answer = await retry(
+      () => {
+        result.requests++;
+        const command = new BatchGetSecretValueCommand({
+          SecretIdList: ids,
+          ...(token && { NextToken: token }),
+        });
+        return client.send(command, { abortSignal: attemptSignal(options) }).catch((error) => {
+          const why = refusal(error);
+          if (!why) throw callFault(error, title);
+          if (!mayBatch.refused) log("warn", "batch.refused", why);
+          mayBatch.refused = true;
+          return undefined;
+        });
+      },
+      { target: title, signal, log },
+    );
+    if (!answer) return;
+    for (const entry of answer.SecretValues ?? []) keep(matching(batch, entry), entry, started, result);
+    for (const { SecretId, ErrorCode = "" } of answer.Errors ?? []) {
+      const secret = batch.find(({ id }) => id === SecretId);
+      const problem = secret && secretFault(ErrorCode, secret.id, secret.stage);
+      if (problem) result.payloads.set(secret, problem);
+    }
+    token = answer.NextToken;
+    if (!token) return;
+  }
+  throw new SallyportError("MANAGER_ANSWER_INVALID", `${title} promises a next page without end`);
+}
+
+function refusal(error: unknown): string | undefined {
+  if (errorName(error) === "AccessDeniedException") {
+    return "the role may not read secrets in batches, so they are read one by one; allow secretsmanager:BatchGetSecretValue";
+  }
+  return isThrottled(error) ? "batches are throttled, so secrets are read one by one" : undefined;
+}
+
+async function readSingles(wanted: readonly Wanted[], result: Mutable, options: ReadOptions): Promise<void> {
+  await pMap(wanted, (secret) => readSingle(secret, result, options), { concurrency: SINGLES_AT_ONCE });
+}
+
+async function readSingle(secret: Wanted, result: Mutable, options: ReadOptions): Promise<void> {
+  const { title, signal, log } = options;
+  const { id, stage, version, region } = secret;
+  const started = performance.now();
+  const pin = version ? { VersionId: version } : { VersionStage: stage };
+  await retry(
+    async () => {
+      result.requests++;
+      const command = new GetSecretValueCommand({ SecretId: id, ...pin });
+      try {
+        keep(
+          secret,
+          await options.clientIn(region).send(command, { abortSignal: attemptSignal(options) }),
+          started,
+          result,
+        );
+      } catch (error) {
+        const problem = secretFault(errorName(error), id, stage);
+        if (!problem) throw callFault(error, title);
+        result.payloads.set(secret, problem);
+      }
+    },
+    { target: title, signal, log },
+  );
+}
+
+function keep(secret: Wanted | undefined, entry: SecretValueEntry, started: number, result: Mutable): void {
+  if (!secret) return;
+  const { SecretString, SecretBinary, VersionId: version } = entry;
+  const content = SecretString ?? SecretBinary;
+  if (content === undefined) {
+    result.payloads.set(secret, { kind: "missing", message: `${secret.id} has no value` });
+    return;
+  }
+  result.payloads.set(secret, { content, version });
+  result.reads.push({ name: secret.id, version, ms: Math.round(performance.now() - started) });
+}
+
+/** Asked for by name, full ARN, or an ARN without its random end; answered with name and full ARN. */
+function matching(batch: readonly Wanted[], { ARN = "", Name }: SecretValueEntry): Wanted | undefined {
+  return (
+    batch.find(({ id }) => id === Name || id === ARN) ??
+    batch.find(({ id }) => ARN.replace(/-\w{6}$/, "") === id)
+  );
+}
+
+function attemptSignal({ signal, attemptTimeoutMs = ATTEMPT_TIMEOUT_MS }: ReadOptions): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(attemptTimeoutMs)]);
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
+}

@@ -1,0 +1,77 @@
+/** Ground floor: tries again what may pass by itself, until the caller's signal says stop. */
+import { setTimeout as delay } from "node:timers/promises";
+import { isTimeout } from "./abort.ts";
+import { SallyportError } from "./errors.ts";
+import type { Log } from "./log.ts";
+
+/** A failure that may be gone in a moment: a network fault, a 5xx, a throttled call. Everything else is thrown as what it is. */
+export class TransientError extends Error {
+  override readonly name = "TransientError";
+  /** What the other side asked us to wait, in milliseconds. */
+  readonly retryAfterMs: number;
+
+  /** `reason` is in our words or the vendor's code, never a body. */
+  constructor(reason: string, { retryAfterMs = 0, cause }: { retryAfterMs?: number; cause?: unknown } = {}) {
+    super(reason, { cause });
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+export interface RetryOptions {
+  /** Whom we talk to, for messages: `Secrets Manager in eu-west-1`. */
+  readonly target: string;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly random?: () => number;
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+}
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 5_000;
+
+/**
+ * Calls `attempt` until it returns or throws something that is not a `TransientError`.
+ * Waits by "full jitter" (a random time up to an exponential bound), and never shorter than the other side asked.
+ * @throws {SallyportError} MANAGER_UNREACHABLE when the signal's deadline passes while it waits or tries
+ */
+export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
+  const {
+    target,
+    signal,
+    log,
+    random = Math.random,
+    sleep = (ms) => delay(ms, undefined, { signal }),
+  } = options;
+  let last: TransientError | undefined;
+  for (let tries = 1; ; tries++) {
+    try {
+      signal.throwIfAborted();
+      return await attempt();
+    } catch (error) {
+      if (signal.aborted) throw unreachable(target, signal, last ?? error);
+      if (!(error instanceof TransientError)) throw error;
+      last = error;
+    }
+    const boundMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries - 1));
+    const waitMs = Math.round(last.retryAfterMs + random() * boundMs);
+    log("warn", "request.retried", `${target}: ${last.message}; try ${tries + 1} in ${waitMs} ms`, {
+      tries,
+      waitMs,
+    });
+    await sleep(waitMs, signal).catch(() => {});
+  }
+}
+
+/** A stop request stays what it is; a deadline becomes the reason for which the tries before it failed. */
+function unreachable(target: string, signal: AbortSignal, last: unknown): unknown {
+  if (!isTimeout(signal.reason)) return signal.reason;
+  const why = last instanceof TransientError ? last.message : "no answer";
+  return new SallyportError(
+    "MANAGER_UNREACHABLE",
+    `${target} could not be reached before bootTimeout: ${why}`,
+    {
+      hint: "Check the address, the network route and DNS from inside this container, and the manager's own status.",
+      cause: last,
+    },
+  );
+}

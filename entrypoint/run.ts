@@ -1,0 +1,128 @@
+/** The `run` command: boots, waits for a reason to stop, and leaves by the same road whatever the reason was. */
+import { setTimeout as delay } from "node:timers/promises";
+import { type BootRequest, boot, type World } from "./boot.ts";
+import { errorName, SallyportError } from "./errors.ts";
+import { logFailure } from "./failure.ts";
+import { closeAll, type StopCause, signalExitCode } from "./shutdown.ts";
+import { enter } from "./status.ts";
+
+export interface RunWorld extends World {
+  readonly cause: Promise<StopCause>;
+  /** A person is watching: no need to keep traffic or a restart loop waiting. */
+  readonly terminal: boolean;
+  /** What the app has set as the process's exit code. */
+  appExitCode(): number;
+}
+
+const SHUTDOWN_TIMEOUT_MS = 25_000;
+const DRAIN_DELAY_MS = 5_000;
+
+/** @returns the exit code */
+export async function run(request: BootRequest, world: RunWorld): Promise<number> {
+  const { signal, status, closers, log } = world;
+  try {
+    const { config } = await boot(request, world);
+    const cause = await world.cause;
+    const { shutdownTimeoutMs, drainDelayMs = world.terminal ? 0 : DRAIN_DELAY_MS } = config;
+    return await leave(cause, { shutdownTimeoutMs, drainDelayMs }, world);
+  } catch (error) {
+    const stopped = signal.aborted && error === signal.reason ? (error as StopCause) : undefined;
+    const code = stopped ? endEarly(stopped, world) : logFailure(log, error);
+    if (!stopped) enter(status, "failed");
+    if (!stopped && !world.terminal) await pauseBeforeRestart(error, world);
+    await closeAll(closers, SHUTDOWN_TIMEOUT_MS, log);
+    return code;
+  }
+}
+
+interface Leaving {
+  readonly shutdownTimeoutMs: number;
+  readonly drainDelayMs: number;
+}
+
+async function leave(
+  cause: StopCause,
+  { shutdownTimeoutMs, drainDelayMs }: Leaving,
+  world: RunWorld,
+): Promise<number> {
+  const { status, closers, log } = world;
+  const started = performance.now();
+  enter(status, "stopping");
+  const why =
+    cause.kind === "signal" ? cause.signal : cause.kind === "crash" ? "an uncaught error" : "the app's end";
+  log("info", "shutdown.started", `stopping: ${why}`, { cause: cause.kind });
+  if (cause.kind === "crash") logFailure(log, crashed(cause.error));
+  // Routers go on sending for seconds after the signal; after a crash there is nothing to wait for.
+  if (cause.kind === "signal") await delay(drainDelayMs);
+  const failed = await closeAll(closers, shutdownTimeoutMs - (performance.now() - started), log);
+  const ms = Math.round(performance.now() - started);
+  log("info", "shutdown.completed", `stopped in ${ms} ms`, { ms });
+  if (cause.kind === "crash") return crashed(cause.error).exitCode;
+  if (failed.length > 0) return logFailure(log, notClosed(failed));
+  return cause.kind === "ended" ? world.appExitCode() : 0;
+}
+
+/** Before the app was ready. */
+function endEarly(cause: StopCause, { status, log, appExitCode }: RunWorld): number {
+  const { phase } = status;
+  enter(status, "stopping");
+  if (cause.kind === "signal") {
+    log("warn", "boot.stopped", `${cause.signal} in phase ${phase}: stopped before ready`, {
+      phase,
+      signal: cause.signal,
+    });
+    return signalExitCode(cause.signal);
+  }
+  if (cause.kind === "crash") {
+    const failed = new SallyportError(
+      "APP_FAILED",
+      `an error that nobody caught, in phase ${phase} (${errorName(cause.error)})`,
+      {
+        hint: "The error itself stands above.",
+        cause: cause.error,
+      },
+    );
+    return logFailure(log, failed);
+  }
+  log("warn", "app.ended", "the app ended by itself before it was ready: nothing is left that could run", {
+    phase,
+  });
+  return appExitCode();
+}
+
+/**
+ * Restarting at once would turn one fault into a storm. A refused login waits longest: Infisical, for one, locks an identity
+ * after three refusals within 30 s. https://infisical.com/docs/documentation/platform/identities/universal-auth
+ */
+async function pauseBeforeRestart(error: unknown, { signal, log }: RunWorld): Promise<void> {
+  if (!(error instanceof SallyportError)) return;
+  const [leastMs, mostMs] =
+    error.code === "IDENTITY_REFUSED"
+      ? [30_000, 45_000]
+      : error.code.startsWith("MANAGER_")
+        ? [1_000, 5_000]
+        : [0, 0];
+  if (mostMs === 0) return;
+  const waitMs = Math.round(leastMs + Math.random() * (mostMs - leastMs));
+  log("warn", "exit.delayed", `exiting in ${waitMs} ms, so that restarts don't hammer the manager`, {
+    waitMs,
+  });
+  await delay(waitMs, undefined, { signal }).catch(() => {});
+}
+
+function crashed(cause: unknown): SallyportError {
+  return new SallyportError(
+    "APP_CRASHED",
+    `an error that nobody caught ended the app (${errorName(cause)})`,
+    {
+      hint: "The error itself stands above.",
+      cause,
+    },
+  );
+}
+
+function notClosed(names: readonly string[]): SallyportError {
+  return new SallyportError("SHUTDOWN_FAILED", `${names.join(", ")} did not close as it should`, {
+    hint: "Make its close function return in time, or raise shutdownTimeout (and the platform's stop timeout above it).",
+  });
+}
