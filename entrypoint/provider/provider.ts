@@ -130,8 +130,22 @@ export function checkRefs(
   return entryOf(source).check(source, refs, env);
 }
 
-export function openProvider(source: SecretsSource, context: ProviderContext): Promise<SecretProvider> {
-  return entryOf(source).open(source, context);
+export async function openProvider(source: SecretsSource, context: ProviderContext): Promise<SecretProvider> {
+  const provider = await entryOf(source).open(source, context);
+  return {
+    ...provider,
+    fetch: (refs, signal) => endingTogether(signal, (inner) => provider.fetch(refs, inner)),
+  };
+}
+
+/** When one of several parallel reads ends the fetch, the others must not go on trying behind its back. */
+async function endingTogether<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const end = new AbortController();
+  try {
+    return await work(AbortSignal.any([signal, end.signal]));
+  } finally {
+    end.abort();
+  }
 }
 
 // The table ties each source to its own entry; TypeScript can't follow that through a lookup by union.

@@ -6,6 +6,7 @@ import type { SecretRef } from "../../config/address.ts";
 import { retry } from "../../retry.ts";
 import { type Payload, pick } from "../payload.ts";
 import type { ProviderContext, RefProblem, SecretProvider, SecretSet } from "../provider.ts";
+import { endpointFor } from "./endpoint.ts";
 import { findIdentity } from "./identity.ts";
 import { type ReadOptions, readSecrets } from "./read.ts";
 
@@ -38,6 +39,7 @@ export function openSecretsManager(
     const client = new SecretsManagerClient({
       region,
       credentials: async () => credentials as AwsCredentialIdentity,
+      ...endpointFor("SECRETS_MANAGER", env),
       maxAttempts: 1, // retry() is the one policy, and it obeys the boot's signal
     });
     clients.set(region, client);

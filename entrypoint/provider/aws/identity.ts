@@ -10,6 +10,7 @@ import type { AwsCredentialIdentity } from "@aws-sdk/types";
 import { errorName, SallyportError } from "../../errors.ts";
 import type { Log } from "../../log.ts";
 import { TransientError } from "../../retry.ts";
+import { endpointFor } from "./endpoint.ts";
 import { isIdentityFault, isTransientFault } from "./faults.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -117,7 +118,7 @@ function failContainer(error: unknown, title: string): never {
 }
 
 function webIdentity(roleArn: string, region: string, env: Env): IdentitySource {
-  const clientConfig = { region, maxAttempts: 1 };
+  const clientConfig = { region, maxAttempts: 1, ...endpointFor("STS", env) };
   const options = { clientConfig, roleArn, webIdentityTokenFile: env.AWS_WEB_IDENTITY_TOKEN_FILE as string };
   return {
     title: `web identity as ${roleArn}`,
