@@ -12,7 +12,7 @@ export function logFailure(log: Log, failure: unknown): number {
     log("error", `problem.${kind ?? "found"}`, kind ? `${kind}: ${message}` : message, { subject });
   }
   const advice = hint ? ` ${hint}` : "";
-  log("error", "run.failed", `${error.message}.${advice} (${code}, exit ${exit})`, { code, exit });
+  log("error", "run.failed", `${sentence(error.message)}${advice} (${code}, exit ${exit})`, { code, exit });
   return exit;
 }
 
@@ -33,4 +33,8 @@ function internal(cause: unknown): SallyportError {
     hint: "Please report it with the stack above.",
     cause,
   });
+}
+
+function sentence(text: string): string {
+  return /[.?!]$/.test(text) ? text : `${text}.`;
 }

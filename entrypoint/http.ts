@@ -93,5 +93,5 @@ function retryAfterMs(header: string | string[] | undefined): number {
   if (typeof header !== "string") return 0;
   const seconds = Number(header);
   const ms = Number.isNaN(seconds) ? Date.parse(header) - Date.now() : seconds * 1000;
-  return ms > 0 ? ms : 0;
+  return Number.isFinite(ms) ? Math.max(ms, 0) : 0;
 }

@@ -3,7 +3,7 @@ import { closestMatch } from "leven";
 
 /** `; did you mean 'prefix'?`, or the allowed words where none is near; `""` where nothing is allowed. */
 export function suggestion(word: string, allowed: readonly string[]): string {
-  const nearest = closestMatch(word, allowed, { maxDistance: Math.min(3, Math.ceil(word.length / 2)) });
+  const nearest = closestMatch(word, allowed, { maxDistance: Math.max(2, Math.floor(word.length / 4)) });
   if (nearest !== undefined) return `; did you mean '${nearest}'?`;
   return allowed.length > 0 ? `; allowed: ${allowed.join(", ")}` : "";
 }

@@ -1,5 +1,6 @@
 /** The admin room: two doors, a Unix socket and (when asked for) TCP, to the same routes. */
 import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { AdminConfig } from "../config/admin.ts";
 import { errorName, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -21,34 +22,29 @@ export interface Admin {
 
 /** @throws {SallyportError} ADMIN_UNAVAILABLE when an address that the config names can't be opened */
 export async function openAdmin({ config, cwd, log, ...sources }: AdminOptions): Promise<Admin> {
-  const socketServer = createAdminServer(createHandler({ ...sources, trusted: true }));
-  const socket = await listenOnSocket(socketServer, config.socket ? [config.socket] : socketPaths(cwd));
-  if (!socket && config.socket) {
-    throw new SallyportError(
-      "ADMIN_UNAVAILABLE",
-      `uid ${process.getuid?.()} can't make the socket ${config.socket}`,
-      {
-        hint: "Name a path in admin.socket that this user may write to and no other process uses.",
-      },
-    );
+  const servers: Server[] = [];
+  const open = (trusted: boolean): Server => {
+    const server = createAdminServer(createHandler({ ...sources, trusted }));
+    servers.push(server);
+    return server;
+  };
+  const close = () => closeServers(servers);
+  try {
+    const paths = config.socket ? [config.socket] : socketPaths(cwd);
+    const socket = await listenOnSocket(open(true), paths);
+    if (!socket && config.socket) throw socketRefused(config.socket);
+    if (!socket)
+      log(
+        "warn",
+        "admin.closed",
+        `the admin socket finds no writable folder, so healthcheck can't ask: ${paths}`,
+      );
+    const port = config.listen && (await listenOnTcp(open(false), config.listen));
+    return { socket, port, close };
+  } catch (error) {
+    await close();
+    throw error;
   }
-  if (!socket)
-    log(
-      "warn",
-      "admin.closed",
-      `no folder for the admin socket is writable, so healthcheck can't ask: ${socketPaths(cwd).join(", ")}`,
-    );
-  const servers = [socketServer];
-  let port: number | undefined;
-  if (config.listen) {
-    const tcpServer = createAdminServer(createHandler({ ...sources, trusted: false }));
-    servers.push(tcpServer);
-    port = await listenOnTcp(tcpServer, config.listen).catch(async (error) => {
-      await closeServers(servers);
-      throw error;
-    });
-  }
-  return { socket, port, close: () => closeServers(servers) };
 }
 
 function createAdminServer(handler: RequestListener): Server {
@@ -62,24 +58,29 @@ function createAdminServer(handler: RequestListener): Server {
 
 function listenOnTcp(server: Server, { host, port }: { host: string; port: number }): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error) =>
-      reject(
-        new SallyportError(
-          "ADMIN_UNAVAILABLE",
-          `admin.listen ${host}:${port} can't be opened (${errorName(error)})`,
-          {
-            hint: "Choose a port that is free, and above 1024 for a user other than root.",
-            cause: error,
-          },
-        ),
-      ),
-    );
+    server.once("error", (error) => reject(addressRefused(`${host}:${port}`, error)));
     server.listen(port, host, () => {
       server.unref(); // it must not keep a process alive whose app has ended
-      const address = server.address();
-      resolve(typeof address === "object" && address ? address.port : port);
+      resolve((server.address() as AddressInfo).port);
     });
   });
+}
+
+function socketRefused(path: string): SallyportError {
+  return new SallyportError("ADMIN_UNAVAILABLE", `uid ${process.getuid?.()} can't make the socket ${path}`, {
+    hint: "Name a path in admin.socket, of at most 107 bytes, where this user may write.",
+  });
+}
+
+function addressRefused(address: string, cause: Error): SallyportError {
+  return new SallyportError(
+    "ADMIN_UNAVAILABLE",
+    `admin.listen ${address} can't be opened (${errorName(cause)})`,
+    {
+      hint: "Choose an address of this machine and a port that is free, above 1024 for a user other than root.",
+      cause,
+    },
+  );
 }
 
 async function closeServers(servers: readonly Server[]): Promise<void> {

@@ -1,4 +1,5 @@
 /** Opens the admin socket where only this user can. */
+import { rmSync } from "node:fs";
 import { unlink } from "node:fs/promises";
 import type { Server } from "node:http";
 import { connect } from "node:net";
@@ -48,6 +49,10 @@ function tryListen(server: Server, path: string): Promise<string> {
     server.listen(path, () => {
       server.off("error", fail);
       server.unref();
+      // Closing the server removes the file; an exit without it, by the app or a second signal, has to be told.
+      const remove = () => rmSync(path, { force: true });
+      process.once("exit", remove);
+      server.once("close", () => process.off("exit", remove));
       resolve("listening");
     });
     process.umask(mask);

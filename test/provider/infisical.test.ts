@@ -7,6 +7,7 @@ import { type AskContext, type Asked, ask } from "./ask.ts";
 
 const FOLDERS = {
   "/": { ROOT: "root" },
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: Infisical's references look like this
   "/database": { user: "app", url: "postgres://${user}@db", version7: { value: "seven", version: 7 } },
   "/first": { shared: "from-first", only: "first", own: "x" },
   "/second": { shared: "from-second" },
@@ -137,12 +138,10 @@ test("the official client reads the same values from the same server", async () 
   await using fake = await startFakeInfisical({ folders: FOLDERS, imports: { "/app": ["/first"] } });
   const { INFISICAL_URL, INFISICAL_PROJECT_ID, INFISICAL_CLIENT_ID, INFISICAL_CLIENT_SECRET } =
     fake.bootstrap as Record<string, string>;
-  const client = await new InfisicalSDK({ siteUrl: INFISICAL_URL as string })
-    .auth()
-    .universalAuth.login({
-      clientId: INFISICAL_CLIENT_ID as string,
-      clientSecret: INFISICAL_CLIENT_SECRET as string,
-    });
+  const client = await new InfisicalSDK({ siteUrl: INFISICAL_URL as string }).auth().universalAuth.login({
+    clientId: INFISICAL_CLIENT_ID as string,
+    clientSecret: INFISICAL_CLIENT_SECRET as string,
+  });
   for (const secretPath of ["/app", "/database"]) {
     const listed = await client.secrets().listSecretsWithImports({
       projectId: INFISICAL_PROJECT_ID as string,
