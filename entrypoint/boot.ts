@@ -105,7 +105,7 @@ async function fetchSettings(
     const values = await step(
       world,
       "settings",
-      () => validateSettings(config.settings, fetched.answers),
+      () => abortable(validateSettings(config.settings, fetched.answers), signal),
       (it) => `${[...it.values()].filter(({ text }) => text !== undefined).length} of ${it.size} set`,
     );
     for (const { name, secret } of config.settings) {
@@ -184,8 +184,8 @@ async function step<T>(
   const elapsed = () => Math.round(performance.now() - started);
   try {
     signal.throwIfAborted();
-    const result = await work();
-    signal.throwIfAborted();
+    // A stop does not wait for work that hangs.
+    const result = await abortable(work(), signal);
     status.timings[phase] = elapsed();
     log("info", "phase.completed", describe(result), { phase, ms: elapsed() });
     return result;
