@@ -60,10 +60,13 @@ export async function boot(request: BootRequest, world: World): Promise<{ config
   values = await fetchSettings(config, world, signal);
   // Between the settings and the app: guard, database, migrate, schema, warm.
 
+  const hooks: Closer[] = [];
+  // Unfolded when its turn comes: one that is registered late, too, runs after the app's own close.
+  closers.push({ name: "the app's shutdown functions", close: () => void closers.push(...hooks) });
   const app = await step(
     world,
     "app",
-    () => startApp(config, request, { ...world, checks, bootSignal: signal }, () => values),
+    () => startApp(config, request, { ...world, checks, hooks, bootSignal: signal }, () => values),
     () => config.app?.path ?? "",
   );
   closers.push({ name: "the app", close: () => app.close(signalOf(stop.reason)) });
@@ -155,11 +158,11 @@ async function identify(
 function startApp(
   config: ParsedConfig,
   { args }: BootRequest,
-  world: World & { checks: Map<string, HealthCheck>; bootSignal: AbortSignal },
+  world: World & { checks: Map<string, HealthCheck>; hooks: Closer[]; bootSignal: AbortSignal },
   current: () => SettingValues,
 ): Promise<RunningApp> {
-  const { log, signal, closers, checks, bootSignal } = world;
-  const onShutdown = (name: string, close: () => unknown) => void closers.push({ name, close });
+  const { log, signal, hooks, checks, bootSignal } = world;
+  const onShutdown = (name: string, close: () => unknown) => void hooks.push({ name, close });
   const request = {
     ...(config.app as NonNullable<ParsedConfig["app"]>),
     args,

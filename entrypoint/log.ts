@@ -23,9 +23,11 @@ export interface LogTarget {
 
 export function createLog({ write, mask, terminal, color, now = () => new Date() }: LogTarget): Log {
   return (level, event, message, fields = {}) => {
+    // Twice, so that it stands in front and a field of the same name does not take its place.
+    const head = { time: now().toISOString(), level, event, message };
     const line = terminal
       ? renderForPeople(level, event, message, fields, color)
-      : JSON.stringify({ time: now().toISOString(), level, event, message, ...fields });
+      : JSON.stringify({ ...head, ...fields, ...head });
     if (line !== undefined) write(`${mask(line)}\n`);
   };
 }

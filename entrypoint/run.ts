@@ -51,15 +51,16 @@ async function leave(
   const why =
     cause.kind === "signal" ? cause.signal : cause.kind === "crash" ? "an uncaught error" : "the app's end";
   log("info", "shutdown.started", `stopping: ${why}`, { cause: cause.kind });
-  if (cause.kind === "crash") logFailure(log, crashed(cause.error));
+  let code = cause.kind === "crash" ? logFailure(log, crashed(cause.error)) : undefined;
   // Routers go on sending for seconds after the signal; after a crash there is nothing to wait for.
   if (cause.kind === "signal") await delay(drainDelayMs);
-  const failed = await closeAll(closers, shutdownTimeoutMs - (performance.now() - started), log);
+  const remainingMs = Math.max(0, Math.round(shutdownTimeoutMs - (performance.now() - started)));
+  const failed = await closeAll(closers, remainingMs, log);
   const ms = Math.round(performance.now() - started);
   log("info", "shutdown.completed", `stopped in ${ms} ms`, { ms });
-  if (cause.kind === "crash") return crashed(cause.error).exitCode;
-  if (failed.length > 0) return logFailure(log, notClosed(failed));
-  return cause.kind === "ended" ? world.appExitCode() : 0;
+  for (const error of cause.lateErrors) code = logFailure(log, crashed(error));
+  if (failed.length > 0) code ??= logFailure(log, notClosed(failed));
+  return code ?? world.appExitCode();
 }
 
 /** Before the app was ready. */

@@ -33,7 +33,9 @@ process.on("SIGTERM", () => container.kill("SIGTERM"));
 
 if (await isReady()) {
   const url = `http://localhost:${port}/`;
-  console.log(`\nIts environment, all of it (/proc/${container.pid}/environ; docker inspect shows the same):`);
+  console.log(
+    `\nIts environment, all of it (/proc/${container.pid}/environ; docker inspect shows the same):`,
+  );
   for (const line of await environmentOf(container.pid as number)) console.log(`  ${line}`);
   console.log(`\n${url} answers with its live settings:`);
   console.log((await (await fetch(url)).text()).trimEnd());
@@ -47,7 +49,11 @@ process.exitCode = code ?? 1;
 /** Asks as Docker would: by the entrypoint's own healthcheck. False when the container has ended. */
 async function isReady(): Promise<boolean> {
   while (container.exitCode === null && container.signalCode === null) {
-    const probe = spawn(process.execPath, [ENTRYPOINT, "healthcheck"], { cwd: EXAMPLE, env, stdio: "ignore" });
+    const probe = spawn(process.execPath, [ENTRYPOINT, "healthcheck"], {
+      cwd: EXAMPLE,
+      env,
+      stdio: "ignore",
+    });
     const [healthy] = await once(probe, "exit");
     if (healthy === 0) return true;
     await delay(100);
@@ -57,7 +63,9 @@ async function isReady(): Promise<boolean> {
 
 async function environmentOf(pid: number): Promise<string[]> {
   const environ = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => undefined);
-  return environ?.split("\0").filter(Boolean) ?? Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return (
+    environ?.split("\0").filter(Boolean) ?? Object.entries(env).map(([name, value]) => `${name}=${value}`)
+  );
 }
 
 function isFree(port: number): Promise<boolean> {

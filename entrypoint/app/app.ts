@@ -1,4 +1,5 @@
 /** The app room: starts the real application in this process, as a function or as an unmodified server. */
+import { createRequire } from "node:module";
 import { errorName, SallyportError } from "../errors.ts";
 import type { Context } from "./context.ts";
 import { startModule } from "./start.ts";
@@ -27,9 +28,13 @@ export interface AppRequest {
 /** @throws {SallyportError} APP_EXPORT_MISSING or APP_FAILED, with the app's own error as cause */
 export async function openApp(request: AppRequest): Promise<RunningApp> {
   try {
-    return await (request.wrap ? wrapServer(request) : startModule(request));
+    // In place: `import { argv } from "node:process"` is this same array.
+    process.argv.splice(1, Number.POSITIVE_INFINITY, request.path, ...request.args);
+    // As `node .` does: a folder stands for the main file of its package.
+    const path = createRequire(import.meta.url).resolve(request.path);
+    return await (request.wrap ? wrapServer : startModule)({ ...request, path });
   } catch (error) {
-    if (error instanceof SallyportError || error === request.context.signal.reason) throw error;
+    if (error instanceof SallyportError) throw error;
     throw new SallyportError(
       "APP_FAILED",
       `${request.path} threw while it was starting (${errorName(error)})`,

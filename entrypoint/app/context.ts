@@ -1,4 +1,5 @@
 /** What the app gets beside its settings. */
+import { abortable } from "../abort.ts";
 import type { Log, LogFields } from "../log.ts";
 
 /** The second argument of `start(settings, context)`. */
@@ -29,13 +30,36 @@ export interface ContextParts {
 
 export function createContext({ signal, log, onShutdown, checks }: ContextParts): Context {
   const write = (level: keyof AppLog) => (message: string, fields?: LogFields) =>
-    log(level, "app.logged", message, fields);
+    log(level, "app.logged", String(message), toFields(fields));
+  // With the usual AbortError as its reason: what awaits it throws the reason, and ours means nothing to an app.
+  const stop = new AbortController();
+  signal.addEventListener("abort", () => stop.abort(), { once: true });
   return {
-    signal,
+    signal: stop.signal,
     log: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") },
     onShutdown: (close) => onShutdown(close.name || "a shutdown function", close),
     health: (name, check) => void checks.set(name, check),
   };
+}
+
+/** Apps without types log what they have. Drivers hang whole commands and URLs on their errors, so of those only the words stay. */
+function toFields(given: unknown): LogFields {
+  if (given === undefined || given === null) return {};
+  if (given instanceof Error) return { error: `${given.name}: ${given.message}`, stack: given.stack };
+  if (typeof given !== "object") return { detail: String(given) };
+  return toRecord(given, (value) => toField(value));
+}
+
+function toField(value: unknown, isNested = false): LogFields[string] {
+  if (value === undefined || ["string", "number", "boolean"].includes(typeof value)) return value as string;
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (Array.isArray(value)) return value.map((it) => String(toField(it, true)));
+  if (typeof value !== "object" || value === null) return String(value);
+  return isNested ? "[object]" : toRecord(value, (it) => toField(it, true) as string);
+}
+
+function toRecord<T>(given: object, convert: (value: unknown) => T): Record<string, T> {
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, convert(value)]));
 }
 
 const CHECK_TIMEOUT_MS = 3_000;
@@ -50,11 +74,9 @@ export async function runChecks(checks: ReadonlyMap<string, HealthCheck>): Promi
 
 async function passes(check: HealthCheck): Promise<boolean> {
   const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
-  const late = new Promise<false>((resolve) =>
-    signal.addEventListener("abort", () => resolve(false), { once: true }),
-  );
+  const asked = async () => check(signal);
   try {
-    return (await Promise.race([check(signal), late])) !== false;
+    return (await abortable(asked(), signal)) !== false;
   } catch {
     return false;
   }

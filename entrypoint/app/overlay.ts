@@ -25,13 +25,13 @@ export function installOverlay(
         : Reflect.getOwnPropertyDescriptor(target, name),
     set: (target, name, value) => {
       if (typeof name !== "string" || !overlaid.has(name)) return Reflect.set(target, name, value);
-      assigned.set(name, String(value));
+      assigned.set(name, `${value}`);
       return true;
     },
     defineProperty: (target, name, descriptor) => {
       if (typeof name !== "string" || !overlaid.has(name))
         return Reflect.defineProperty(target, name, descriptor);
-      assigned.set(name, String(descriptor.value));
+      assigned.set(name, `${descriptor.value}`);
       return true;
     },
     deleteProperty: (target, name) => {

@@ -1,32 +1,49 @@
 /** Starts an app that was written for Sallyport: a module with `start(settings, context)`. */
+import { Server } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { SallyportError } from "../errors.ts";
 import type { AppRequest, RunningApp } from "./app.ts";
 import type { Context } from "./context.ts";
-import { closeServer, isServer } from "./servers.ts";
+import { settled } from "./drained.ts";
+import { watchServers } from "./servers.ts";
 
 type Start = (settings: object, context: Context) => unknown;
 
-export async function startModule({ path, args, settings, context }: AppRequest): Promise<RunningApp> {
-  process.argv = [process.execPath, path, ...args];
-  const module = (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+export async function startModule({ path, settings, context }: AppRequest): Promise<RunningApp> {
+  const watch = watchServers();
+  const module: Record<string, unknown> = await settled(
+    import(pathToFileURL(path).href),
+    `the top-level await of ${path}`,
+  );
   const start = findStart(module);
   if (!start) throw exportMissing(path, module);
-  const running = await start(settings, context);
-  return { close: () => closeReturned(running) };
+  const running = await settled(Promise.resolve(start(settings, context)), `start() of ${path}`);
+  // A port that is in use shows a turn later; it belongs to the start.
+  await nextTurn();
+  return {
+    async close() {
+      watch.drain();
+      await closeReturned(running);
+    },
+  };
 }
 
 /** A CommonJS module arrives as `default`. */
 function findStart(module: Record<string, unknown>): Start | undefined {
   const { default: main } = module;
-  const candidates = [module.start, (main as { start?: unknown } | null | undefined)?.start, main];
-  return candidates.find((it): it is Start => typeof it === "function");
+  for (const owner of [module, main] as { start?: unknown }[]) {
+    if (typeof owner?.start === "function") return owner.start.bind(owner) as Start;
+  }
+  return typeof main === "function" ? (main as Start) : undefined;
 }
 
 async function closeReturned(running: unknown): Promise<void> {
-  if (isServer(running)) return closeServer(running);
   const { close } = (running ?? {}) as { close?: unknown };
-  if (typeof close === "function") await close.call(running);
+  if (typeof close !== "function") return;
+  // A server takes a callback where others return a promise; when it is not open, it has nothing to say to it.
+  if (running instanceof Server) await new Promise((resolve) => close.call(running, resolve));
+  else await close.call(running);
 }
 
 function exportMissing(path: string, module: Record<string, unknown>): SallyportError {

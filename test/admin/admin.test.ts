@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, mkdtemp, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { createServer, request } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type Admin, openAdmin } from "../../entrypoint/admin/admin.ts";
 import { createHealth } from "../../entrypoint/admin/health.ts";
 import { healthcheck } from "../../entrypoint/healthcheck.ts";
 import { createStatus, enter, type Status } from "../../entrypoint/status.ts";
+import { makeFolder } from "../folder.ts";
 
 const TOKEN = "t0ken-of-the-operator";
 
@@ -23,7 +23,7 @@ interface Opened extends AsyncDisposable {
 async function open(
   more: { socket?: string; port?: number; checks?: Record<string, boolean> } = {},
 ): Promise<Opened> {
-  const socket = more.socket ?? join(await mkdtemp(join(tmpdir(), "sallyport-admin-")), "a.sock");
+  const socket = more.socket ?? join(makeFolder(), "a.sock");
   const status = createStatus();
   const warnings: string[] = [];
   const admin = await openAdmin({
@@ -158,7 +158,7 @@ describe("the socket", () => {
   });
 
   test("of a process that was killed is taken over", async () => {
-    const socket = join(await mkdtemp(join(tmpdir(), "sallyport-admin-")), "a.sock");
+    const socket = join(makeFolder(), "a.sock");
     const script = `require("node:net").createServer().listen(${JSON.stringify(socket)}, () => console.log("up"))`;
     const dead = spawn(process.execPath, ["-e", script]);
     await once(dead.stdout, "data");
@@ -188,7 +188,7 @@ describe("the socket", () => {
   test("is not left behind when the TCP address can't be opened", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");
-    const socket = join(await mkdtemp(join(tmpdir(), "sallyport-admin-")), "a.sock");
+    const socket = join(makeFolder(), "a.sock");
     const { port } = taken.address() as { port: number };
     await assert.rejects(open({ socket, port }), { code: "ADMIN_UNAVAILABLE", message: /EADDRINUSE/ });
     await assert.rejects(stat(socket), { code: "ENOENT" });
@@ -209,7 +209,7 @@ describe("healthcheck", () => {
   });
 
   test("is unhealthy, and says where it looked, when nothing answers", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "sallyport-admin-"));
+    const folder = makeFolder();
     await writeFile(join(folder, "file.sock"), "");
     await mkdir(join(folder, "closed"));
     await chmod(join(folder, "closed"), 0);

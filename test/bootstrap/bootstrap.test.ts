@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { loadBootstrap } from "../../entrypoint/bootstrap/bootstrap.ts";
 import { SallyportError } from "../../entrypoint/errors.ts";
+import { makeFolder } from "../folder.ts";
 
 interface Given {
   readonly mounted?: Record<string, string>;
@@ -12,7 +12,7 @@ interface Given {
 }
 
 async function load(names: string[], { mounted = {}, env = {} }: Given) {
-  const directory = await mkdtemp(join(tmpdir(), "sallyport-bootstrap-"));
+  const directory = makeFolder();
   for (const [name, text] of Object.entries(mounted)) await writeFile(join(directory, name), text);
   const lines: string[] = [];
   const log = (_level: string, event: string, message: string) => void lines.push(`${event} ${message}`);
@@ -35,7 +35,7 @@ async function refused(names: string[], given: Given): Promise<SallyportError> {
 }
 
 test("the file that NAME_FILE names wins over the mounted one, and that over the variable", async () => {
-  const file = join(await mkdtemp(join(tmpdir(), "sallyport-named-")), "x");
+  const file = join(makeFolder(), "x");
   await writeFile(file, "named\n");
   const mounted = { infisical_url: "mounted\n" };
   const env = { INFISICAL_URL: "variable" };
@@ -76,7 +76,7 @@ test("everything that is missing or unusable is reported together", async () => 
 test("a file that can't be read says which uid tried to read which path", async (t) => {
   if (process.geteuid?.() !== 0 || !process.seteuid)
     return t.skip("only root can make a file that this test may not read");
-  const file = join(await mkdtemp(join(tmpdir(), "sallyport-secret-")), "x");
+  const file = join(makeFolder(), "x");
   await writeFile(file, "canary");
   await chmod(file, 0o600);
   process.seteuid(65_534);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { loadConfig, type ParsedConfig } from "../../entrypoint/config/config.ts";
 import type { Config } from "../../entrypoint/config/types.ts";
 import { SallyportError } from "../../entrypoint/errors.ts";
+import { makeFolder } from "../folder.ts";
 
 const SOURCES = { production: { provider: "aws-secrets-manager" } } as const;
 
@@ -16,7 +16,7 @@ interface Asked {
 }
 
 async function folderWith(files: Readonly<Record<string, string>>): Promise<string> {
-  const cwd = await mkdtemp(join(tmpdir(), "sallyport-config-"));
+  const cwd = makeFolder();
   for (const [name, text] of Object.entries(files)) await writeFile(join(cwd, name), text);
   return cwd;
 }

@@ -1,6 +1,5 @@
 /** Every provider, behind one way to fill it, open it and make it fail. The conformance suite runs over these. */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { SecretsSource } from "../../entrypoint/config/types.ts";
 import type { LogFields } from "../../entrypoint/log.ts";
@@ -9,6 +8,7 @@ import { Secret } from "../../entrypoint/secret.ts";
 import { startFakeAws } from "../fakes/aws.ts";
 import { startFakeInfisical } from "../fakes/infisical.ts";
 import type { Fault } from "../fakes/server.ts";
+import { makeFolder } from "../folder.ts";
 
 export interface Line {
   readonly level: string;
@@ -85,7 +85,7 @@ export const SUBJECTS: readonly Subject[] = [
     remote: false,
     reads: (addresses) => addresses,
     async fill(secrets, denied = []) {
-      const directory = await mkdtemp(join(tmpdir(), "sallyport-files-"));
+      const directory = makeFolder();
       for (const [address, value] of Object.entries(secrets)) {
         const file = join(directory, address);
         await mkdir(dirname(file), { recursive: true });

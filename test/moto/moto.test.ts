@@ -1,7 +1,6 @@
 /** Against moto, an AWS that nobody here wrote, through the SDK's own endpoint variable. */
 import assert from "node:assert/strict";
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import {
@@ -11,6 +10,7 @@ import {
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
 import { type FakeAws, startFakeAws } from "../fakes/aws.ts";
+import { makeFolder } from "../folder.ts";
 import { runBundle, startBundle } from "../process/bundle.ts";
 import { type Asked, ask } from "../provider/ask.ts";
 
@@ -113,7 +113,7 @@ describe("Secrets Manager by moto", { skip }, () => {
   });
 
   test("a web identity token becomes a role's credentials", async () => {
-    const file = join(await mkdtemp(join(tmpdir(), "sallyport-moto-")), "token");
+    const file = join(makeFolder(), "token");
     await writeFile(file, "a-token-of-at-least-twenty-characters");
     const role = "arn:aws:iam::123456789012:role/shop";
     const web = {

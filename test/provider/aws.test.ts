@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { SallyportError } from "../../entrypoint/errors.ts";
 import { inContainer } from "../../entrypoint/provider/aws/identity.ts";
 import { arnOf, type FakeAws, startFakeAws } from "../fakes/aws.ts";
 import { startFake } from "../fakes/server.ts";
+import { makeFolder } from "../folder.ts";
 import { type Asked, ask } from "./ask.ts";
 
 const DATABASE = JSON.stringify({ url: "postgres://x", user: "u", port: 5432 });
@@ -184,7 +184,7 @@ describe("identity", () => {
   });
 
   test("the authorization token is read from its file, each time anew", async () => {
-    const file = join(await mkdtemp(join(tmpdir(), "sallyport-token-")), "token");
+    const file = join(makeFolder(), "token");
     await writeFile(file, "right");
     await using fake = await startFakeAws({ secrets: { "shop/a": '{"k":"1"}' }, token: "right" });
     const env = { AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: file, AWS_CONTAINER_AUTHORIZATION_TOKEN: "wrong" };
@@ -225,7 +225,7 @@ describe("identity", () => {
   });
 
   test("a web identity token becomes the role's credentials", async () => {
-    const file = join(await mkdtemp(join(tmpdir(), "sallyport-token-")), "token");
+    const file = join(makeFolder(), "token");
     await writeFile(file, "jwt");
     await using fake = await startFakeAws({ secrets: { "shop/a": '{"k":"1"}' } });
     await using sts = await startFake({

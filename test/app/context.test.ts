@@ -1,0 +1,83 @@
+/** What the app gets beside its settings. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createContext, type HealthCheck, runChecks } from "../../entrypoint/app/context.ts";
+
+function open(signal = new AbortController().signal) {
+  const lines: unknown[][] = [];
+  const hooks: string[] = [];
+  const checks = new Map<string, HealthCheck>();
+  const context = createContext({
+    signal,
+    log: (...line) => void lines.push(line),
+    onShutdown: (name) => void hooks.push(name),
+    checks,
+  });
+  return { context, lines, hooks, checks };
+}
+
+test("the log takes names and numbers as they are", () => {
+  const { context, lines } = open();
+  context.log.warn("slow", { ms: 12, table: "orders", tags: ["a"] });
+  assert.deepEqual(lines, [["warn", "app.logged", "slow", { ms: 12, table: "orders", tags: ["a"] }]]);
+});
+
+test("the log keeps an error's words and drops what hangs on it", () => {
+  const { context, lines } = open();
+  const error = Object.assign(new Error("refused"), { command: { args: ["AUTH", "user", "secret"] } });
+  context.log.error("no cache", error as never);
+  context.log.error("no cache", { error, depth: { n: 1, a: { b: 1 } }, big: 1n, none: null } as never);
+  const [[, , , given], [, , , nested]] = lines as [unknown[], unknown[]];
+  assert.deepEqual(given, { error: "Error: refused", stack: error.stack });
+  assert.deepEqual(nested, {
+    error: "Error: refused",
+    depth: { n: 1, a: "[object]" },
+    big: "1",
+    none: "null",
+  });
+});
+
+test("the signal is aborted with the usual AbortError", () => {
+  const stop = new AbortController();
+  const { context } = open(stop.signal);
+  assert.equal(context.signal.aborted, false);
+  stop.abort({ kind: "signal" });
+  assert.equal(context.signal.reason.name, "AbortError");
+});
+
+test("a shutdown function is known by its name", () => {
+  const { context, hooks } = open();
+  context.onShutdown(function flush() {});
+  context.onShutdown(() => {});
+  assert.deepEqual(hooks, ["flush", "a shutdown function"]);
+});
+
+test("a check fails by throwing, by rejecting, by false, and by nothing else", async () => {
+  const { context, checks } = open();
+  context.health("fine", () => undefined);
+  context.health("also fine", async () => 0);
+  context.health("throws", () => {
+    throw new Error("down");
+  });
+  context.health("rejects", () => Promise.reject(new Error("down")));
+  context.health("false", async () => false);
+  assert.deepEqual(await runChecks(checks), {
+    fine: true,
+    "also fine": true,
+    throws: false,
+    rejects: false,
+    false: false,
+  });
+});
+
+test("a check that never answers fails, and is told so by its signal", async (t) => {
+  t.mock.method(AbortSignal, "timeout", () => AbortSignal.abort());
+  const { context, checks } = open();
+  let told = false;
+  context.health("hangs", (signal) => {
+    told = signal.aborted;
+    return new Promise(() => {});
+  });
+  assert.deepEqual(await runChecks(checks), { hangs: false });
+  assert.ok(told);
+});
