@@ -2,20 +2,16 @@
 import { abortable, isTimeout } from "./abort.ts";
 import { openAdmin } from "./admin/admin.ts";
 import { createHealth } from "./admin/health.ts";
-import { openApp, type RunningApp } from "./app/app.ts";
+import { openApp } from "./app/app.ts";
 import { createContext, type HealthCheck, runChecks } from "./app/context.ts";
+import type { RunningApp } from "./app/running-app.ts";
 import { loadBootstrap } from "./bootstrap/bootstrap.ts";
 import { loadConfig, type ParsedConfig } from "./config/config.ts";
 import { SallyportError } from "./errors.ts";
 import type { Mask } from "./guard/mask.ts";
 import type { Log } from "./log.ts";
-import {
-  bootstrapNames,
-  checkRefs,
-  openProvider,
-  type SecretProvider,
-  type SecretSet,
-} from "./provider/provider.ts";
+import { bootstrapNames, checkRefs, openProvider } from "./provider/provider.ts";
+import type { SecretProvider, SecretSet } from "./provider/secret-provider.ts";
 import { createSettings, type SettingValues, validateSettings } from "./settings/settings.ts";
 import type { Closer, StopCause } from "./shutdown.ts";
 import { enter, type Phase, type Status } from "./status.ts";

@@ -3,9 +3,9 @@ import { Server } from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { SallyportError } from "../errors.ts";
-import type { AppRequest, RunningApp } from "./app.ts";
 import type { Context } from "./context.ts";
 import { settled } from "./drained.ts";
+import type { AppRequest, RunningApp } from "./running-app.ts";
 import { watchServers } from "./servers.ts";
 
 type Start = (settings: object, context: Context) => unknown;

@@ -2,9 +2,9 @@
 import Module from "node:module";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import type { AppRequest, RunningApp } from "./app.ts";
 import { watchForStuckModule, whenDrained } from "./drained.ts";
 import { installOverlay } from "./overlay.ts";
+import type { AppRequest, RunningApp } from "./running-app.ts";
 import { watchServers } from "./servers.ts";
 import { holdSignals } from "./signals.ts";
 

@@ -5,7 +5,13 @@ import type { SecretRef } from "../config/address.ts";
 import { errorName } from "../errors.ts";
 import { Secret } from "../secret.ts";
 import { type Payload, pick } from "./payload.ts";
-import type { ProviderContext, RefProblem, SecretProvider, SecretRead, SecretSet } from "./provider.ts";
+import type {
+  ProviderContext,
+  RefProblem,
+  SecretProvider,
+  SecretRead,
+  SecretSet,
+} from "./secret-provider.ts";
 
 const LARGEST_FILE_BYTES = 1024 * 1024;
 

@@ -1,7 +1,7 @@
 /** What a vendor holds under one name, and how a JSON key is picked out of it. Shared by the vendors whose secrets are documents. */
 import { Secret, type SecretValue } from "../secret.ts";
 import { suggestion } from "../suggestion.ts";
-import type { RefProblem } from "./provider.ts";
+import type { RefProblem } from "./secret-provider.ts";
 
 export interface Payload {
   readonly content: string | Uint8Array;

@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import type { SecretRef } from "../config/address.ts";
 import type { SettingSpec } from "../config/settings.ts";
 import { type Problem, SallyportError } from "../errors.ts";
-import type { RefProblem } from "../provider/provider.ts";
+import type { RefProblem } from "../provider/secret-provider.ts";
 import { Secret } from "../secret.ts";
 import { parseValue } from "./parse.ts";
 

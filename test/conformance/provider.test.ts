@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { inspect } from "node:util";
 import { parseAddress, type SecretRef } from "../../entrypoint/config/address.ts";
 import { SallyportError } from "../../entrypoint/errors.ts";
-import type { RefProblem } from "../../entrypoint/provider/provider.ts";
+import type { RefProblem } from "../../entrypoint/provider/secret-provider.ts";
 import { Secret } from "../../entrypoint/secret.ts";
 import { type Stage, SUBJECTS } from "./subjects.ts";
 

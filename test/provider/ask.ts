@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { parseAddress } from "../../entrypoint/config/address.ts";
 import type { SecretLocation, SecretsSource } from "../../entrypoint/config/types.ts";
 import type { LogFields } from "../../entrypoint/log.ts";
-import { openProvider, type RefProblem, type SecretRead } from "../../entrypoint/provider/provider.ts";
+import { openProvider } from "../../entrypoint/provider/provider.ts";
+import type { RefProblem, SecretRead } from "../../entrypoint/provider/secret-provider.ts";
 import { Secret, type SecretValue } from "../../entrypoint/secret.ts";
 
 export type Asked = readonly (string | SecretLocation)[];

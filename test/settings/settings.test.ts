@@ -6,7 +6,7 @@ import type { SecretRef } from "../../entrypoint/config/address.ts";
 import { parseSettings } from "../../entrypoint/config/settings.ts";
 import type { SettingDeclaration } from "../../entrypoint/config/types.ts";
 import { SallyportError } from "../../entrypoint/errors.ts";
-import type { RefProblem } from "../../entrypoint/provider/provider.ts";
+import type { RefProblem } from "../../entrypoint/provider/secret-provider.ts";
 import { Secret, type SecretValue } from "../../entrypoint/secret.ts";
 import { createSettings, validateSettings } from "../../entrypoint/settings/settings.ts";
 

@@ -5,23 +5,13 @@ import { abortable } from "../../abort.ts";
 import type { SecretRef } from "../../config/address.ts";
 import { retry } from "../../retry.ts";
 import { type Payload, pick } from "../payload.ts";
-import type { ProviderContext, RefProblem, SecretProvider, SecretSet } from "../provider.ts";
+import type { ProviderContext, RefProblem, SecretProvider, SecretSet } from "../secret-provider.ts";
 import { endpointFor } from "./endpoint.ts";
 import { findIdentity } from "./identity.ts";
-import { type ReadOptions, readSecrets } from "./read.ts";
+import { type ReadOptions, readSecrets, type Wanted } from "./read.ts";
 
 export interface SecretsManagerSource {
   readonly prefix: string | undefined;
-  readonly region: string;
-}
-
-/** One version of one secret, whatever number of settings come out of it. */
-export interface Wanted {
-  /** A name or an ARN. */
-  readonly id: string;
-  /** A staging label: `AWSCURRENT`, … */
-  readonly stage: string;
-  readonly version: string | undefined;
   readonly region: string;
 }
 

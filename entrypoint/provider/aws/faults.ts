@@ -2,7 +2,7 @@
 import { errorName, SallyportError } from "../../errors.ts";
 import { networkFault } from "../../http.ts";
 import { TransientError } from "../../retry.ts";
-import type { RefProblem } from "../provider.ts";
+import type { RefProblem } from "../secret-provider.ts";
 
 const THROTTLED =
   /^(Throttling|ThrottlingException|ThrottledException|TooManyRequestsException|RequestLimitExceeded|SlowDown|RequestThrottled(Exception)?)$/;

@@ -11,9 +11,18 @@ import { ATTEMPT_TIMEOUT_MS } from "../../http.ts";
 import type { Log } from "../../log.ts";
 import { retry } from "../../retry.ts";
 import type { Payload } from "../payload.ts";
-import type { RefProblem, SecretRead } from "../provider.ts";
-import type { Wanted } from "./aws.ts";
+import type { RefProblem, SecretRead } from "../secret-provider.ts";
 import { callFault, isThrottled, secretFault } from "./faults.ts";
+
+/** One version of one secret, whatever number of settings come out of it. */
+export interface Wanted {
+  /** A name or an ARN. */
+  readonly id: string;
+  /** A staging label: `AWSCURRENT`, … */
+  readonly stage: string;
+  readonly version: string | undefined;
+  readonly region: string;
+}
 
 export interface ReadOptions {
   clientIn(region: string): SecretsManagerClient;

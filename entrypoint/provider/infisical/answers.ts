@@ -2,7 +2,7 @@
 import * as z from "zod/mini";
 import { SallyportError } from "../../errors.ts";
 import type { HttpResponse } from "../../http.ts";
-import type { RefProblem } from "../provider.ts";
+import type { RefProblem } from "../secret-provider.ts";
 
 export interface Folder {
   readonly secrets: ReadonlyMap<string, FolderSecret>;

@@ -1,7 +1,7 @@
 /** The three calls of Infisical's API that we make. */
 import { type HttpResponse, request } from "../../http.ts";
 import type { Log } from "../../log.ts";
-import type { RefProblem } from "../provider.ts";
+import type { RefProblem } from "../secret-provider.ts";
 import {
   collect,
   type Folder,

@@ -4,7 +4,13 @@ import type { SecretRef } from "../../config/address.ts";
 import { SallyportError } from "../../errors.ts";
 import { Secret } from "../../secret.ts";
 import { pick } from "../payload.ts";
-import type { ProviderContext, RefProblem, SecretProvider, SecretRead, SecretSet } from "../provider.ts";
+import type {
+  ProviderContext,
+  RefProblem,
+  SecretProvider,
+  SecretRead,
+  SecretSet,
+} from "../secret-provider.ts";
 import type { Folder } from "./answers.ts";
 import { type InfisicalApi, openApi, type Project } from "./api.ts";
 
