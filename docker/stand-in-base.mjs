@@ -27,6 +27,7 @@ const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const NODE_VERSION = run(NODE, "--version").slice(1);
 
+process.umask(0o022); // the image's user has to be able to read what is laid here
 makeImage("stand-in/node:24", layRuntime, [
   ...["USER node", "WORKDIR /app", 'CMD ["node"]'],
   ...[`ENV PATH=${PATH}`, `ENV NODE_VERSION=${NODE_VERSION}`],
@@ -43,18 +44,8 @@ function makeImage(tag, lay, changes) {
     mkdirSync(root);
     lay(root);
     const archive = join(folder, "root.tar");
-    run(
-      "tar",
-      "--create",
-      "--file",
-      archive,
-      "--owner=0",
-      "--group=0",
-      "--numeric-owner",
-      "--directory",
-      root,
-      ".",
-    );
+    const owner = ["--owner=0", "--group=0", "--numeric-owner"];
+    run("tar", "--create", "--file", archive, ...owner, "--directory", root, ".");
     run("docker", "import", ...changes.flatMap((change) => ["--change", change]), archive, tag);
     console.log(`made ${tag} (node ${NODE_VERSION})`);
   } finally {

@@ -1,7 +1,7 @@
 /** The process edge: the only file that names `process.exit`, `process.argv` and `process.env`. */
 import type { World } from "./boot.ts";
 import type { Command, RunCommand } from "./cli.ts";
-import { socketPaths } from "./socket-path.ts";
+import { socketsToAsk } from "./socket-path.ts";
 
 // Diagnostic reports list every variable of the environment unless told not to.
 if (process.report) process.report.excludeEnv = true;
@@ -112,7 +112,7 @@ function isTerminal(): boolean {
 
 async function findSockets(config: string | undefined): Promise<string[]> {
   const { existsSync } = await import("node:fs");
-  const paths = socketPaths(process.cwd());
+  const paths = socketsToAsk(process.cwd());
   if (config === undefined && paths.some((path) => existsSync(path))) return paths;
   const { loadAdminSocket } = await import("./config/config.ts");
   const socket = await loadAdminSocket({ cwd: process.cwd(), file: config }).catch(() => undefined);

@@ -3,14 +3,28 @@ import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+const FOLDERS = ["/run/sallyport", "/dev/shm", tmpdir()];
+
 /**
- * Best folder first. `/dev/shm` is writable in every container, read-only root or not.
- * The name carries the mount namespace, because the containers of one pod share `/dev/shm`, and the working directory,
- * because outside containers several apps share one machine.
+ * Where to listen, best folder first. `/dev/shm` is writable in every container, read-only root or not. The name carries the mount
+ * namespace, because the containers of one pod share `/dev/shm`, and, for any process but a container's first, the working
+ * directory, because several of those may be on one machine.
  */
-export function socketPaths(cwd: string): string[] {
-  const name = `sallyport-${mountNamespace()}-${hash(cwd)}.sock`;
-  return ["/run/sallyport", "/dev/shm", tmpdir()].map((folder) => join(folder, name));
+export function ownSockets(cwd: string): string[] {
+  return FOLDERS.map((folder) => join(folder, process.pid === 1 ? nameOfFirst() : nameIn(cwd)));
+}
+
+/** Where to ask: from any directory of a container, and outside one from where the other was started. */
+export function socketsToAsk(cwd: string): string[] {
+  return FOLDERS.flatMap((folder) => [join(folder, nameOfFirst()), join(folder, nameIn(cwd))]);
+}
+
+function nameOfFirst(): string {
+  return `sallyport-${mountNamespace()}.sock`;
+}
+
+function nameIn(cwd: string): string {
+  return `sallyport-${mountNamespace()}-${hash(cwd)}.sock`;
 }
 
 function mountNamespace(): number {

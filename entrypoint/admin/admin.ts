@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { AdminConfig } from "../config/admin.ts";
 import { errorName, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { socketPaths } from "../socket-path.ts";
+import { ownSockets } from "../socket-path.ts";
 import { type AdminSources, createHandler } from "./routes.ts";
 import { listenOnSocket } from "./socket.ts";
 
@@ -30,7 +30,7 @@ export async function openAdmin({ config, cwd, log, ...sources }: AdminOptions):
   };
   const close = () => closeServers(servers);
   try {
-    const paths = config.socket ? [config.socket] : socketPaths(cwd);
+    const paths = config.socket ? [config.socket] : ownSockets(cwd);
     const socket = await listenOnSocket(open(true), paths);
     if (!socket && config.socket) throw socketRefused(config.socket);
     if (!socket)

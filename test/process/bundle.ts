@@ -5,7 +5,7 @@ import { type IncomingHttpHeaders, request } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { socketPaths } from "../../entrypoint/socket-path.ts";
+import { socketsToAsk } from "../../entrypoint/socket-path.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const ENTRYPOINT = join(ROOT, "dist/entrypoint.mjs");
@@ -93,13 +93,13 @@ export function startBundle(options: BundleOptions = {}): Bundle {
   const cleanUp = () => {
     child.kill("SIGKILL");
     rmSync(directory, { recursive: true, force: true });
-    for (const path of socketPaths(directory)) rmSync(path, { force: true });
+    for (const path of socketsToAsk(directory)) rmSync(path, { force: true });
   };
   process.once("exit", cleanUp);
 
   const output = watchOutput(child);
   const port = async () => Number((await output.match(/listening on (\d+)/))[1]);
-  const socket = () => socketPaths(directory).find((path) => existsSync(path));
+  const socket = () => socketsToAsk(directory).find((path) => existsSync(path));
   return {
     pid: child.pid as number,
     directory,
