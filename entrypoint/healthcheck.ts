@@ -6,6 +6,7 @@ const TIMEOUT_MS = 4_000;
 
 export interface ProbeResult {
   readonly healthy: boolean;
+  readonly answered: boolean;
   /** One line for `docker inspect`, which keeps what a probe prints. */
   readonly message: string;
 }
@@ -14,10 +15,11 @@ export interface ProbeResult {
 export async function healthcheck(sockets: readonly string[], live: boolean): Promise<ProbeResult> {
   for (const path of sockets) {
     const answer = await ask(path, live ? "/health?live" : "/health");
-    if (answer) return { healthy: answer.status === 200, message: answer.body.trim() };
+    if (answer) return { healthy: answer.status === 200, answered: true, message: answer.body.trim() };
   }
   return {
     healthy: false,
+    answered: false,
     message: `no Sallyport answers on ${sockets.join(", ")}; is it running, in this working directory?`,
   };
 }

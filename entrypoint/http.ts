@@ -1,5 +1,5 @@
 /** Ground floor: one outbound request, with a deadline, retries, a size limit, and errors without bodies. */
-import { errorName, SallyportError } from "./errors.ts";
+import { type ErrorCode, errorName, SallyportError } from "./errors.ts";
 import { type RetryOptions, retry, TransientError } from "./retry.ts";
 
 export interface HttpRequest {
@@ -73,19 +73,15 @@ async function exchange(message: HttpRequest, options: HttpOptions): Promise<Htt
 const CERTIFICATE_FAULT = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL/;
 
 /** What a fault below HTTP means: it may pass, but a certificate that can't be trusted will not. */
-export function networkFault(error: unknown, target: string): Error {
+export function networkFault(error: unknown, target: string, code: ErrorCode = "MANAGER_UNREACHABLE"): Error {
   if (error instanceof TransientError) return error;
   const name = errorName(error);
   if (name === "TimeoutError") return new TransientError("no answer in time", { cause: error });
   if (!CERTIFICATE_FAULT.test(name)) return new TransientError(name, { cause: error });
-  return new SallyportError(
-    "MANAGER_UNREACHABLE",
-    `${target} has a TLS certificate that can't be trusted (${name})`,
-    {
-      hint: "For a private certificate authority, mount its certificate and name the file in NODE_EXTRA_CA_CERTS.",
-      cause: error,
-    },
-  );
+  return new SallyportError(code, `${target} has a TLS certificate that can't be trusted (${name})`, {
+    hint: "For a private certificate authority, mount its certificate and name the file in NODE_EXTRA_CA_CERTS.",
+    cause: error,
+  });
 }
 
 /** `Retry-After` is either seconds or a date. */

@@ -14,8 +14,8 @@ export type Log = (level: Level, event: string, message: string, fields?: LogFie
 export interface LogTarget {
   /** Receives whole lines. */
   write(line: string): void;
-  /** Applied to each line last of all: blanks out known secret values. */
-  mask(line: string): string;
+  /** Blanks out known secret values in a text. */
+  mask(text: string): string;
   terminal: boolean;
   color: boolean;
   now?: () => Date;
@@ -23,13 +23,31 @@ export interface LogTarget {
 
 export function createLog({ write, mask, terminal, color, now = () => new Date() }: LogTarget): Log {
   return (level, event, message, fields = {}) => {
-    // Twice, so that it stands in front and a field of the same name does not take its place.
-    const head = { time: now().toISOString(), level, event, message };
     const line = terminal
-      ? renderForPeople(level, event, message, fields, color)
-      : JSON.stringify({ ...head, ...fields, ...head });
-    if (line !== undefined) write(`${mask(line)}\n`);
+      ? renderForPeople({ level, event, message, fields }, mask, color)
+      : renderAsJson({ time: now().toISOString(), level, event, message }, fields, mask);
+    if (line !== undefined) write(`${line}\n`);
   };
+}
+
+/** What stands in front, whatever an app's fields are called. */
+interface Head {
+  readonly time: string;
+  readonly level: Level;
+  readonly event: string;
+  readonly message: string;
+}
+
+/** Values are masked one by one: a value that looks like a key or a number of the line must not break it. */
+function renderAsJson(head: Head, fields: LogFields, mask: (text: string) => string): string {
+  const hide = (key: string, value: unknown) => {
+    if (key === "time" || key === "level" || key === "event") return value;
+    if (typeof value === "string") return mask(value);
+    if (typeof value !== "number") return value;
+    const masked = mask(String(value));
+    return masked === String(value) ? value : masked;
+  };
+  return JSON.stringify({ ...head, ...fields, ...head }, hide);
 }
 
 const MARKS = {
@@ -39,11 +57,16 @@ const MARKS = {
   error: ["✖", "red"],
 } as const;
 
+interface Line {
+  readonly level: Level;
+  readonly event: string;
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
 function renderForPeople(
-  level: Level,
-  event: string,
-  message: string,
-  fields: LogFields,
+  { level, event, message, fields }: Line,
+  mask: (text: string) => string,
   color: boolean,
 ): string | undefined {
   // The audit trail is for the log store; on a terminal it would bury the checklist.
@@ -53,13 +76,18 @@ function renderForPeople(
   const [mark, style] = MARKS[level];
   const { phase, subject, ms, stack } = fields;
   const columns = [
-    paint(style, mark),
     phase === undefined ? "" : String(phase).padEnd(9),
     phase !== undefined && ms !== undefined ? paint("dim", `${ms} ms`.padStart(8)) : "",
-    subject === undefined ? "" : String(subject).padEnd(20),
-    message,
+    subject === undefined ? "" : plain(mask(String(subject))).padEnd(20),
+    plain(mask(message)),
   ];
   const indent = subject === undefined ? "" : "  ";
-  const below = typeof stack === "string" ? `\n${paint("dim", stack)}` : "";
-  return indent + columns.filter((column) => column !== "").join(" ") + below;
+  const below = typeof stack === "string" ? `\n${paint("dim", mask(stack))}` : "";
+  return `${indent}${paint(style, mark)} ${columns.filter((column) => column !== "").join(" ")}${below}`;
+}
+
+/** Names come from outside, too: one with control characters could write lines of its own. Our own hints have line breaks. */
+function plain(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return text.replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, "?").replaceAll("\n", "\n    ");
 }

@@ -1,6 +1,7 @@
 /** Ground floor: tries again what may pass by itself, until the caller's signal says stop. */
 import { setTimeout as delay } from "node:timers/promises";
 import { isTimeout } from "./abort.ts";
+import { LONGEST_TIMER_MS } from "./duration.ts";
 import { SallyportError } from "./errors.ts";
 import type { Log } from "./log.ts";
 
@@ -24,6 +25,8 @@ export interface RetryOptions {
   readonly log: Log;
   readonly random?: () => number;
   readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+  /** What a passed deadline means; by default, that the manager is unreachable. */
+  readonly unreachable?: (target: string, why: string, cause: unknown) => Error;
 }
 
 const FIRST_WAIT_MS = 100;
@@ -48,12 +51,12 @@ export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions)
       signal.throwIfAborted();
       return await attempt();
     } catch (error) {
-      if (signal.aborted) throw unreachable(target, signal, last ?? error);
+      if (signal.aborted) throw ended(options, last ?? error);
       if (!(error instanceof TransientError)) throw error;
       last = error;
     }
     const boundMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries - 1));
-    const waitMs = Math.round(last.retryAfterMs + random() * boundMs);
+    const waitMs = Math.min(LONGEST_TIMER_MS, Math.round(last.retryAfterMs + random() * boundMs));
     log("warn", "request.retried", `${target}: ${last.message}; try ${tries + 1} in ${waitMs} ms`, {
       tries,
       waitMs,
@@ -63,15 +66,18 @@ export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions)
 }
 
 /** A stop request stays what it is; a deadline becomes the reason for which the tries before it failed. */
-function unreachable(target: string, signal: AbortSignal, last: unknown): unknown {
+function ended({ target, signal, unreachable = managerUnreachable }: RetryOptions, last: unknown): unknown {
   if (!isTimeout(signal.reason)) return signal.reason;
-  const why = last instanceof TransientError ? last.message : "no answer";
+  return unreachable(target, last instanceof TransientError ? last.message : "no answer", last);
+}
+
+function managerUnreachable(target: string, why: string, cause: unknown): SallyportError {
   return new SallyportError(
     "MANAGER_UNREACHABLE",
     `${target} could not be reached before bootTimeout: ${why}`,
     {
       hint: "Check the address, the network route and DNS from inside this container, and the manager's own status.",
-      cause: last,
+      cause,
     },
   );
 }

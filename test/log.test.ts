@@ -51,7 +51,29 @@ test("color is asked for, not assumed", () => {
   assert.ok(colored.lines[0]?.includes("\u001b[33m"));
 });
 
-test("the mask sees the whole line, in either form", () => {
+test("a value that looks like a number or a key of the line does not break it", () => {
+  const { log, lines } = logOf({
+    terminal: false,
+    mask: (text) => text.replaceAll("100000", "[MAX]").replaceAll("message", "[WORD]"),
+  });
+  log("info", "a.b", "the message", { bytes: 100_000, message: "x", nested: { ms: 5 } });
+  const { time: _, ...line } = JSON.parse(lines[0] ?? "");
+  assert.deepEqual(line, {
+    level: "info",
+    event: "a.b",
+    message: "the [WORD]",
+    bytes: "[MAX]",
+    nested: { ms: 5 },
+  });
+});
+
+test("control characters in a name can't write a line of their own on a terminal", () => {
+  const { log, lines } = logOf({ terminal: true });
+  log("error", "a.b", "no key \u001b[2J\r✔ ready", { subject: "X\u0000" });
+  for (const code of ["\u0000", "\u001b", "\r"]) assert.ok(!lines.join("").includes(code));
+});
+
+test("the mask sees message and fields, in either form", () => {
   for (const terminal of [true, false]) {
     const { log, lines } = logOf({ terminal, mask: (line) => line.replaceAll("canary", "[X]") });
     log("info", "a.b", "canary", { stack: "canary" });

@@ -39,6 +39,10 @@ test("it never waits less than the other side asked, and spreads what it adds", 
   assert.deepEqual((await waits([passing(3000)])).waited, [3100]);
 });
 
+test("a wait is never longer than a timer can be: it would fire at once", async () => {
+  assert.deepEqual((await waits([passing(3_000_000_000)])).waited, [2 ** 31 - 1]);
+});
+
 test("anything but a TransientError is thrown at once", async () => {
   const fault = new Error("no");
   await assert.rejects(waits([fault]), fault);

@@ -1,8 +1,9 @@
 /** The admin room: two doors, a Unix socket and (when asked for) TCP, to the same routes. */
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import type { AdminConfig } from "../config/admin.ts";
-import { errorName, SallyportError } from "../errors.ts";
+import { CODES, errorName, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { ownSockets } from "../socket-path.ts";
 import { type AdminSources, createHandler } from "./routes.ts";
@@ -49,11 +50,26 @@ export async function openAdmin({ config, cwd, log, ...sources }: AdminOptions):
 
 function createAdminServer(handler: RequestListener): Server {
   const server = createServer(
-    { requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 1_000 },
+    {
+      requestTimeout: 5_000,
+      headersTimeout: 5_000,
+      keepAliveTimeout: 1_000,
+      connectionsCheckingInterval: 1_000,
+    },
     handler,
   );
   server.maxConnections = 100;
+  server.on("clientError", refuseGarbage);
   return server;
+}
+
+/** What is not HTTP gets the one shape of error, too. */
+function refuseGarbage(_error: Error, socket: Duplex): void {
+  const body = JSON.stringify({
+    error: { code: "REQUEST_INVALID", message: CODES.REQUEST_INVALID.meaning, problems: [] },
+  });
+  const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
+  if (socket.writable) socket.end(`${head}\r\n\r\n${body}`);
 }
 
 function listenOnTcp(server: Server, { host, port }: { host: string; port: number }): Promise<number> {

@@ -8,7 +8,7 @@ type Refusal = "FORWARDED_REFUSED" | "TOKEN_REFUSED";
 export function authorize(headers: IncomingHttpHeaders, token: string | undefined): Refusal | undefined {
   // A proxy that passes such a request on was not meant to reach this port at all.
   if (headers["x-forwarded-for"] !== undefined || headers.forwarded !== undefined) return "FORWARDED_REFUSED";
-  const given = /^Bearer (.+)$/.exec(headers.authorization ?? "")?.[1];
+  const given = /^Bearer (.+)$/i.exec(headers.authorization ?? "")?.[1];
   return token !== undefined && given !== undefined && isSame(given, token) ? undefined : "TOKEN_REFUSED";
 }
 

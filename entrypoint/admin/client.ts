@@ -40,9 +40,12 @@ type Reply = { readonly status: number; readonly body: string } | { readonly fau
 function ask(socketPath: string, path: string): Promise<Reply> {
   return new Promise((resolve) => {
     const outgoing = request({ socketPath, path, timeout: 30_000 }, async (incoming) => {
-      let body = "";
-      for await (const chunk of incoming.setEncoding("utf8")) body += chunk;
-      resolve({ status: incoming.statusCode ?? 0, body });
+      try {
+        const body = (await incoming.setEncoding("utf8").toArray()).join("");
+        resolve({ status: incoming.statusCode ?? 0, body });
+      } catch (error) {
+        resolve({ fault: errorName(error) });
+      }
     });
     outgoing.on("timeout", () =>
       outgoing.destroy(Object.assign(new Error("no answer"), { code: "ETIMEDOUT" })),

@@ -11,16 +11,21 @@ export interface Health {
 export function createHealth(status: Status, runChecks: () => Promise<Record<string, boolean>>): Health {
   return {
     async health(live) {
-      const { phase, since } = status;
+      const { phase, since, progress } = status;
       const isReady = phase === "ready";
       // Liveness leaves the app's checks out: a database that is away must not restart every container.
       const results = isReady && !live ? await runChecks() : {};
       const isHealthy = live ? phase !== "failed" : isReady && Object.values(results).every(Boolean);
-      return { status: isHealthy ? 200 : 503, body: { healthy: isHealthy, phase, since, checks: results } };
+      return {
+        status: isHealthy ? 200 : 503,
+        body: { healthy: isHealthy, phase, since, ...(progress && { progress }), checks: results },
+      };
     },
     secretsHealth() {
-      const { fetched, phase } = status;
-      return { status: fetched ? 200 : 503, body: { fetched: fetched !== undefined, phase, ...fetched } };
+      // Open to all over TCP, so it does not say who we are.
+      const { identity: _, ...fetched } = status.fetched ?? {};
+      const isFetched = status.fetched !== undefined;
+      return { status: isFetched ? 200 : 503, body: { fetched: isFetched, phase: status.phase, ...fetched } };
     },
   };
 }

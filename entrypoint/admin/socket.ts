@@ -42,11 +42,11 @@ async function listens(server: Server, path: string): Promise<boolean> {
 
 function tryListen(server: Server, path: string): Promise<string> {
   return new Promise((resolve) => {
-    const fail = (error: Error) => resolve(errorName(error));
-    server.once("error", fail);
-    // The mode must be right from the first moment, so it is the mask's work and not a chmod's afterwards.
-    const mask = process.umask(0o177);
-    server.listen(path, () => {
+    const fail = (error: Error) => {
+      server.off("listening", listening);
+      resolve(errorName(error));
+    };
+    const listening = () => {
       server.off("error", fail);
       server.unref();
       // Closing the server removes the file; an exit without it, by the app or a second signal, has to be told.
@@ -54,7 +54,11 @@ function tryListen(server: Server, path: string): Promise<string> {
       process.once("exit", remove);
       server.once("close", () => process.off("exit", remove));
       resolve("listening");
-    });
+    };
+    server.once("error", fail).once("listening", listening);
+    // The mode must be right from the first moment, so it is the mask's work and not a chmod's afterwards.
+    const mask = process.umask(0o177);
+    server.listen(path);
     process.umask(mask);
   });
 }

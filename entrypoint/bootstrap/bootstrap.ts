@@ -1,8 +1,8 @@
 /** The bootstrap room: the few values that it takes to log in to a manager which knows no workload identity. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errorName, type Problem, SallyportError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { readRegularFile } from "../regular-file.ts";
 import { Secret } from "../secret.ts";
 
 export interface BootstrapOptions {
@@ -13,6 +13,7 @@ export interface BootstrapOptions {
 }
 
 const MOUNTED = "/run/secrets";
+const LARGEST_BYTES = 64 * 1024;
 
 /**
  * For each name: the file that `NAME_FILE` names, else `/run/secrets/name`, else the variable, with a warning.
@@ -70,7 +71,7 @@ async function loadValue(
 /** `undefined` where there is no such file. */
 async function readValue(name: string, path: string, subject: string): Promise<Secret | Problem | undefined> {
   try {
-    return checked(name, await readFile(path, "utf8"), subject);
+    return checked(name, (await readRegularFile(path, LARGEST_BYTES)).bytes.toString("utf8"), subject);
   } catch (error) {
     const code = errorName(error);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

@@ -1,4 +1,5 @@
 /** The `admin` part of the config. */
+import { resolve } from "node:path";
 import type { Problem } from "../errors.ts";
 import { suggestion } from "../suggestion.ts";
 import type { SettingSpec } from "./settings.ts";
@@ -13,6 +14,7 @@ export interface AdminConfig {
 
 export function parseAdmin(
   admin: Config["admin"],
+  directory: string,
   settings: readonly SettingSpec[],
   problems: Problem[],
 ): AdminConfig {
@@ -31,7 +33,7 @@ export function parseAdmin(
     });
   }
   if (token !== undefined) problems.push(...tokenProblems(token, settings));
-  return { socket, listen: address, token };
+  return { socket: socket === undefined ? undefined : resolve(directory, socket), listen: address, token };
 }
 
 function parseListen(text: string): { host: string; port: number } | undefined {

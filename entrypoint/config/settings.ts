@@ -70,6 +70,19 @@ function gateProblems(spec: SettingSpec, specs: readonly SettingSpec[]): Problem
         `names '${gate.setting}', which is not "type": "boolean"; for others write { "${gate.setting}": "value" }`,
       ];
     }
+    if (
+      target.ring ||
+      typeof target.type === "object" ||
+      typeof target.type === "function" ||
+      target.type === "json" ||
+      target.type === "bytes"
+    ) {
+      if (!Array.isArray(target.type) || target.ring)
+        return [`names '${gate.setting}', whose type can't be compared with a word`];
+    }
+    if (target.type === "boolean" && gate.equals !== true && !["true", "false"].includes(gate.equals)) {
+      return [`'${gate.setting}' is boolean: write "true" or "false"`];
+    }
     if (Array.isArray(target.type) && !target.type.includes(gate.equals)) {
       return [`'${gate.setting}' never is '${gate.equals}'; it is one of ${target.type.join(", ")}`];
     }

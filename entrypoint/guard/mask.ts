@@ -1,7 +1,7 @@
 /** Blanks out known secret values in text, in every form in which they usually turn up. */
 
 export interface Mask {
-  /** From now on `value` is shown as `[name]`; of an object, each text in it. */
+  /** From now on `value` is shown as `[name]`; of an object, each text and number in it. */
   add(name: string, value: unknown): void;
   apply(text: string): string;
 }
@@ -11,21 +11,36 @@ const SHORTEST = 6;
 
 export function createMask(): Mask {
   const names = new Map<string, string>();
-  let pattern: RegExp | undefined;
+  let forms: string[] = [];
   return {
     add(name, value) {
-      for (const form of textsOf(value).flatMap(formsOf)) names.set(form, name);
-      const forms = [...names.keys()].sort((a, b) => b.length - a.length);
-      pattern = forms.length > 0 ? new RegExp(forms.map(quote).join("|"), "g") : undefined;
+      for (const text of textsOf(value)) {
+        if (!names.has(text)) for (const form of formsOf(text)) names.set(form, name);
+      }
+      // Longest first: a value that holds another is named for itself.
+      forms = [...names.keys()].sort((a, b) => b.length - a.length);
     },
-    apply: (text) => (pattern ? text.replace(pattern, (form) => `[${names.get(form)}]`) : text),
+    // Not one pattern of all forms: V8 refuses patterns of some 24 KB, and quotes them.
+    apply: (text) =>
+      forms.reduce(
+        (masked, form) =>
+          masked.includes(form) ? masked.replaceAll(form, () => `[${names.get(form)}]`) : masked,
+        text,
+      ),
   };
 }
 
-function textsOf(value: unknown): string[] {
+function textsOf(value: unknown, seen = new Set<unknown>()): string[] {
   if (typeof value === "string") return [value];
-  if (value instanceof Uint8Array) return [Buffer.from(value).toString("latin1")];
-  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsOf) : [];
+  if (typeof value === "number" || typeof value === "bigint") return [String(value)];
+  if (value instanceof Uint8Array) return [Buffer.from(value).toString("utf8")];
+  if (typeof value !== "object" || value === null || seen.has(value)) return [];
+  seen.add(value);
+  return Object.values(value).flatMap((inner) => textsOf(inner, seen));
+}
+
+function inJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }
 
 function formsOf(value: string): string[] {
@@ -34,13 +49,10 @@ function formsOf(value: string): string[] {
     .filter((text) => text.length >= SHORTEST)
     .flatMap((text) => [
       text,
-      JSON.stringify(text).slice(1, -1),
-      encodeURIComponent(text),
+      inJson(text),
+      inJson(inJson(text)), // an error message that quotes JSON, in a line of JSON
+      encodeURIComponent(text.toWellFormed()),
       Buffer.from(text).toString("base64"),
       Buffer.from(text).toString("base64url"),
     ]);
-}
-
-function quote(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }

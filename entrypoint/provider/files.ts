@@ -1,8 +1,10 @@
 /** Files as a provider: Docker secrets, Vault Agent, CSI and Kubernetes volumes, a folder on a developer's machine. */
-import { readFile, readlink, stat } from "node:fs/promises";
+import { readlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import pMap from "p-map";
 import type { SecretRef } from "../config/address.ts";
 import { errorName } from "../errors.ts";
+import { readRegularFile } from "../regular-file.ts";
 import { Secret } from "../secret.ts";
 import { type Payload, pick } from "./payload.ts";
 import type {
@@ -26,23 +28,31 @@ export function openFiles(directory: string, context: ProviderContext): SecretPr
   };
 }
 
+const FILES_AT_ONCE = 32;
+
 async function fetchFiles(root: string, refs: readonly SecretRef[], signal: AbortSignal): Promise<SecretSet> {
-  const reads = new Map<string, SecretRead>();
+  const reads: SecretRead[] = [];
   const folders = new Map<string, Promise<string>>();
-  const load = async (name: string): Promise<Payload | RefProblem> => {
+  const payloads = new Map<string, Promise<Payload | RefProblem>>();
+  const read = async (name: string): Promise<Payload | RefProblem> => {
     signal.throwIfAborted();
     const started = performance.now();
     const path = join(root, name);
     const folder = dirname(path);
     if (!folders.has(folder)) folders.set(folder, pinGeneration(folder));
     const payload = await readPayload(join((await folders.get(folder)) as string, basename(path)), path);
-    if ("content" in payload) reads.set(name, { name: path, version: payload.version, ms: elapsed(started) });
+    if ("content" in payload) reads.push({ name: path, version: payload.version, ms: elapsed(started) });
     return payload;
   };
-  const answers = new Map(
-    await Promise.all(refs.map(async (ref) => [ref, await answer(ref, load)] as const)),
-  );
-  return { answers, reads: [...reads.values()], requests: reads.size };
+  /** Once a file, whatever number of settings come out of it. */
+  const load = (name: string) => {
+    const payload = payloads.get(name) ?? read(name);
+    payloads.set(name, payload);
+    return payload;
+  };
+  const each = async (ref: SecretRef) => [ref, await answer(ref, load)] as const;
+  const answers = await pMap(refs, each, { concurrency: FILES_AT_ONCE });
+  return { answers: new Map(answers), reads, requests: reads.length };
 }
 
 async function answer(
@@ -81,20 +91,11 @@ async function pinGeneration(folder: string): Promise<string> {
 
 async function readPayload(path: string, shown: string): Promise<Payload | RefProblem> {
   try {
-    const { size, mtime } = await regularFile(path);
-    if (size > LARGEST_FILE_BYTES) return { kind: "invalid", message: `${shown} is larger than 1 MiB` };
-    const stored = await readFile(path);
-    return { content: decode(stored), version: mtime.toISOString(), stored };
+    const { bytes, modified } = await readRegularFile(path, LARGEST_FILE_BYTES);
+    return { content: decode(bytes), version: modified.toISOString(), stored: bytes };
   } catch (error) {
     return fileProblem(errorName(error), shown);
   }
-}
-
-/** A pipe or a device would block or never end. */
-async function regularFile(path: string): Promise<{ size: number; mtime: Date }> {
-  const stats = await stat(path);
-  if (!stats.isFile()) throw Object.assign(new Error("not a file"), { code: "EISDIR" });
-  return stats;
 }
 
 /** Text loses its byte order mark and the newlines that editors and `echo` leave at the end; what is not text stays bytes. */
@@ -115,7 +116,9 @@ function fileProblem(code: string, path: string): RefProblem {
     case "EACCES":
     case "EPERM":
       return { kind: "denied", message: `uid ${uid} may not read ${path}` };
-    case "EISDIR":
+    case "EFBIG":
+      return { kind: "invalid", message: `${path} is larger than 1 MiB` };
+    case "ENOTFILE":
       return { kind: "invalid", message: `${path} is not a regular file` };
     default:
       return { kind: "invalid", message: `${path} can't be read (${code})` };

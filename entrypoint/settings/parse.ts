@@ -26,11 +26,16 @@ export async function parseValue(spec: SettingSpec, secret: Secret): Promise<Par
   const text = toText(raw);
   if (typeof text !== "string") return { fault: `${text.fault}: ${secret.source}` };
   if (text === "" && !spec.empty) return empty(secret);
-  if (typeof type === "object" && "~standard" in type) return validate(type, text, text, spec.secret);
+  if (isValidator(type)) return validate(type, text, text, spec.secret);
   const parsed = Array.isArray(type)
     ? parseWord(type, text)
     : PARSERS[type as Exclude<TypeName, "bytes">](text);
   return "fault" in parsed ? parsed : { value: parsed.value, text };
+}
+
+/** Those of ArkType are functions. */
+function isValidator(type: SettingSpec["type"]): type is StandardSchema {
+  return typeof type !== "string" && !Array.isArray(type);
 }
 
 function empty(secret: Secret): Fault {
@@ -44,13 +49,13 @@ function parseObject(
 ): Promise<Parsed | Fault> | Parsed | Fault {
   const text = JSON.stringify(raw);
   if (type === "json") return { value: deepFreeze(raw), text };
-  if (typeof type === "object" && "~standard" in type) return validate(type, raw, text, true);
+  if (isValidator(type)) return validate(type, raw, text, true);
   return {
     fault: `${secret.source} is a JSON ${Array.isArray(raw) ? "list" : "object"}; take it whole with "type": "json", or name a key in it`,
   };
 }
 
-/** A JSON number is text again only where nothing is lost on the way. */
+/** A JSON integer is text again only where it was read exactly. */
 function toText(raw: string | number | boolean | Uint8Array): string | Fault {
   if (typeof raw === "string") return raw;
   if (
@@ -73,7 +78,7 @@ type Simple = { readonly value: unknown } | Fault;
 const PARSERS: Readonly<Record<Exclude<TypeName, "bytes">, (text: string) => Simple>> = {
   string: (text) => ({ value: text }),
   url: (text) =>
-    URL.canParse(text)
+    /^[a-z][a-z\d+.-]*:\/\//i.test(text) && URL.canParse(text)
       ? { value: text }
       : { fault: "must be a URL with its scheme, such as https://host/path" },
   integer: (text) => parseInteger(text, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER, "a whole number"),

@@ -44,6 +44,7 @@ export async function validateSettings(
 function inGateOrder(specs: readonly SettingSpec[]): SettingSpec[] {
   const ordered = new Set<SettingSpec>();
   const visit = (spec: SettingSpec) => {
+    if (ordered.has(spec)) return;
     for (const gate of spec.gates) {
       const target = specs.find(({ name }) => name === gate.setting);
       if (target) visit(target);
@@ -57,11 +58,12 @@ function inGateOrder(specs: readonly SettingSpec[]): SettingSpec[] {
 function gateOf({ gates }: SettingSpec, values: SettingValues): "on" | "off" | "unknown" {
   const targets = gates.map(({ setting, equals }) => ({ held: values.get(setting), equals }));
   if (targets.some(({ held }) => !held)) return "unknown";
-  return targets.every(({ held, equals }) =>
-    equals === true ? held?.value === true : String(held?.value) === equals,
-  )
-    ? "on"
-    : "off";
+  return targets.every(({ held, equals }) => held && isOpen(held, equals)) ? "on" : "off";
+}
+
+/** A boolean may be written in several ways; anything else is compared as it is written. */
+function isOpen({ value, text }: SettingValue, equals: string | true): boolean {
+  return typeof value === "boolean" ? String(value) === String(equals) : text === equals;
 }
 
 async function resolve(spec: SettingSpec, answers: Answers): Promise<SettingValue | Problem> {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { chmod, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -71,6 +72,13 @@ test("everything that is missing or unusable is reported together", async () => 
   assert.match(lines[1] ?? "", /^B .*\/b has more than one line/);
   assert.match(lines[2] ?? "", /^C C_FILE names \/nowhere\/c, which does not exist/);
   assert.match(lines[3] ?? "", /^D no file .*\/d, no D_FILE, no variable/);
+});
+
+test("a pipe is refused instead of waited for", async () => {
+  const pipe = join(makeFolder(), "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const error = await refused(["A"], { env: { A_FILE: pipe } });
+  assert.match(error.problems[0]?.message ?? "", /ENOTFILE/);
 });
 
 test("a file that can't be read says which uid tried to read which path", async (t) => {

@@ -54,7 +54,8 @@ export async function startFakeInfisical(options: FakeInfisicalOptions = {}): Pr
       headers: { "retry-after": "0" },
     },
     answer: (request) => {
-      const { pathname } = request.url;
+      // An instance may live below a path of its host.
+      const pathname = request.url.pathname.replace(/^\/below/, "");
       if (pathname === "/api/v1/auth/universal-auth/login") return login(request);
       const route = /^\/api\/(?:v4\/secrets|v3\/secrets\/raw)(?:\/(.+))?$/.exec(pathname);
       if (!route || (options.legacy && pathname.startsWith("/api/v4"))) {

@@ -48,3 +48,20 @@ test("characters that mean something to a pattern are only characters", () => {
   mask.add("P", "a.c*(d)[e]$^|?+{1}\\");
   assert.equal(mask.apply("aXc*(d) a.c*(d)[e]$^|?+{1}\\"), "aXc*(d) [P]");
 });
+
+test("a value of any length is masked, and many of them", () => {
+  const mask = createMask();
+  const values = Array.from({ length: 200 }, (_, index) => `${index}`.padStart(4, "0").repeat(16_000));
+  for (const value of values) mask.add("LARGE", value);
+  assert.equal(mask.apply(`x ${values[150]} y`), "x [LARGE] y");
+});
+
+test("circles, lone surrogates, bytes and numbers in a value are taken as they come", () => {
+  const mask = createMask();
+  const circle: Record<string, unknown> = { text: "in-a-circle", pin: 12_345_678 };
+  circle.self = circle;
+  mask.add("C", circle);
+  mask.add("S", "lone-\ud800-surrogate");
+  mask.add("B", Buffer.from("bytes-with-é-in-them"));
+  assert.equal(mask.apply("in-a-circle 12345678 bytes-with-é-in-them"), "[C] [C] [B]");
+});

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { SallyportError } from "../../entrypoint/errors.ts";
 import { inContainer } from "../../entrypoint/provider/aws/identity.ts";
 import { arnOf, type FakeAws, startFakeAws } from "../fakes/aws.ts";
+import { CERTIFICATE, KEY } from "../fakes/certificate.ts";
 import { startFake } from "../fakes/server.ts";
 import { makeFolder } from "../folder.ts";
 import { type Asked, ask } from "./ask.ts";
@@ -88,6 +91,28 @@ describe("reading", () => {
     const { values } = await askAws(fake, ["a/k", "b/k"]);
     assert.deepEqual(values, { "a/k": "1", "b/k": "2" });
     assert.deepEqual(callsOf(fake), ["BatchGetSecretValue", "GetSecretValue", "GetSecretValue"]);
+  });
+
+  for (const code of ["InvalidParameterException", "DecryptionFailure", "UnknownOperationException"]) {
+    test(`a batch that is refused with ${code} does not hide which secret it is about`, async () => {
+      await using fake = await startFakeAws({ secrets: { "shop/a": '{"k":"1"}' } });
+      fake.fail(() => ({ status: 400, body: { __type: code } }), { call: "BatchGetSecretValue" });
+      const { values, problems } = await askAws(fake, ["a/k", "b/k"]);
+      assert.deepEqual(values, { "a/k": "1" });
+      assert.deepEqual(
+        problems.map(({ message }) => message),
+        ["no secret shop/b"],
+      );
+    });
+  }
+
+  test("a clock that is wrong is set by the answer", async () => {
+    await using fake = await startFakeAws({ secrets: { "shop/a": '{"k":"1"}' } });
+    const skewed = { date: new Date(Date.now() - 3_600_000).toUTCString() };
+    fake.fail(() => ({ status: 403, body: { __type: "InvalidSignatureException" }, headers: skewed }), {
+      call: "GetSecretValue",
+    });
+    assert.deepEqual((await askAws(fake, ["a/k"])).values, { "a/k": "1" });
   });
 
   test("stages and versions are read singly, each once", async () => {
@@ -211,6 +236,26 @@ describe("identity", () => {
       assert.deepEqual((await askAws(fake, ["a/k"])).values, { "a/k": "1" });
     });
   }
+
+  test("a credential endpoint that hangs is asked again", async () => {
+    await using fake = await startFakeAws({ secrets: { "shop/a": '{"k":"1"}' } });
+    fake.fail("hang", { call: "/credentials" });
+    assert.deepEqual((await askAws(fake, ["a/k"])).values, { "a/k": "1" });
+  });
+
+  test("a certificate that can't be trusted is not tried again", async () => {
+    const server = createServer({ key: KEY, cert: CERTIFICATE }, (_, response) => response.end());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const uri = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    await using fake = await startFakeAws();
+    const env = { AWS_CONTAINER_CREDENTIALS_FULL_URI: uri };
+    await assert.rejects(askAws(fake, ["a/k"], env), {
+      code: "MANAGER_UNREACHABLE",
+      hint: /NODE_EXTRA_CA_CERTS/,
+    });
+    server.close();
+    server.closeAllConnections();
+  });
 
   test("credentials that Secrets Manager does not know are a refused identity, asked about once", async () => {
     await using fake = await startFakeAws({ secrets: { "shop/a": "1" } });

@@ -75,6 +75,17 @@ test("a pipe, a folder and a file of over 1 MiB are refused instead of read", as
   );
 });
 
+test("a document is read once, and a thousand files not all at once", async () => {
+  const keys = Array.from({ length: 1000 }, (_, index) => `key${index}`);
+  const files = { "app.json": JSON.stringify(Object.fromEntries(keys.map((key) => [key, key]))) };
+  const { values, reads } = await askFiles(
+    await folder(files),
+    keys.map((key) => `app/${key}`),
+  );
+  assert.equal(Object.keys(values).length, 1000);
+  assert.equal(reads.length, 1);
+});
+
 test("a document that is not JSON is said to be that", async () => {
   const root = await folder({ "app.json": "canary" });
   const { problems } = await askFiles(root, ["app/port"]);

@@ -56,6 +56,17 @@ test("a refused login is not repeated", async () => {
   assert.equal(fake.requests.length, 1);
 });
 
+test("a client ID that is not known is a refused login, though it is answered by 404", async () => {
+  await using fake = await startFakeInfisical();
+  const body = {
+    statusCode: 404,
+    error: "NotFound",
+    message: "No identity with specified client ID was found",
+  };
+  fake.fail(() => ({ status: 404, body }), { call: "login" });
+  await assert.rejects(askInfisical(fake, ["ROOT"]), { code: "IDENTITY_REFUSED" });
+});
+
 test("a throttled login is tried again, after the time that was asked for", async () => {
   await using fake = await startFakeInfisical({ folders: FOLDERS });
   fake.fail("throttle", { call: "login" });
@@ -99,6 +110,7 @@ for (const [text, path] of [
   ["/", "/"],
   ["/api", "/"],
   ["/api/", "/"],
+  ["/below", "/below/"],
 ] as const) {
   test(`INFISICAL_URL may end in '${text}'`, async () => {
     await using fake = await startFakeInfisical({ folders: FOLDERS });

@@ -106,6 +106,13 @@ describe("types", () => {
     });
   }
 
+  test("a validator may be a function, as ArkType's are", async () => {
+    const type = Object.assign(() => {}, {
+      "~standard": { version: 1, vendor: "test", validate: (value: unknown) => ({ value: `${value}!` }) },
+    });
+    assert.equal((await validate({ X: [{ type: type as never }, "hi"] })).get("X"), "hi!");
+  });
+
   test("bytes arrive as they were stored, and text as its UTF-8", async () => {
     const stored = Uint8Array.from([0, 255]);
     assert.deepEqual((await validate({ X: [{ type: "bytes" }, stored] })).get("X"), stored);
@@ -191,6 +198,17 @@ describe("gates", () => {
     });
     assert.equal((await validate(table("a"))).get("KEY"), "v");
     assert.equal((await validate(table("b"))).get("KEY"), undefined);
+  });
+
+  test("a gate compares what is written, and a boolean however it is written", async () => {
+    const { get } = await validate({
+      ON: [{ type: "boolean" }, "1"],
+      TTL: [{ type: "duration" }, "30s"],
+      A: [{ when: { ON: "true" } }, "a"],
+      B: [{ when: { TTL: "30s" } }, "b"],
+      C: [{ when: { TTL: "31s" } }, "c"],
+    });
+    assert.deepEqual([get("A"), get("B"), get("C")], ["a", "b", undefined]);
   });
 
   test("what hangs on a broken gate is not guessed at", async () => {

@@ -3,17 +3,19 @@ import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import type { AwsCredentialIdentity } from "@aws-sdk/types";
 import { abortable } from "../../abort.ts";
 import type { SecretRef } from "../../config/address.ts";
-import { retry } from "../../retry.ts";
+import { retry, TransientError } from "../../retry.ts";
 import { type Payload, pick } from "../payload.ts";
 import type { ProviderContext, RefProblem, SecretProvider, SecretSet } from "../secret-provider.ts";
 import { endpointFor } from "./endpoint.ts";
-import { findIdentity } from "./identity.ts";
+import { findIdentity, type IdentitySource } from "./identity.ts";
 import { type ReadOptions, readSecrets, type Wanted } from "./read.ts";
 
 export interface SecretsManagerSource {
   readonly prefix: string | undefined;
   readonly region: string;
 }
+
+const IDENTITY_TIMEOUT_MS = 5_000;
 
 export function openSecretsManager(
   { prefix, region }: SecretsManagerSource,
@@ -40,8 +42,7 @@ export function openSecretsManager(
     title,
     async identify(signal) {
       const source = findIdentity(env, region, log);
-      // The SDK's credential providers take no signal.
-      credentials = await retry(() => abortable(source.resolve(), signal), {
+      credentials = await retry(() => resolveOnce(source, signal), {
         target: source.title,
         signal,
         log,
@@ -62,6 +63,17 @@ export function openSecretsManager(
       for (const client of clients.values()) client.destroy();
     },
   };
+}
+
+/** The SDK's credential providers take no signal, and wait for an answer without end. */
+async function resolveOnce(source: IdentitySource, signal: AbortSignal): Promise<AwsCredentialIdentity> {
+  const late = AbortSignal.timeout(IDENTITY_TIMEOUT_MS);
+  try {
+    return await abortable(source.resolve(), AbortSignal.any([signal, late]));
+  } catch (error) {
+    if (error === late.reason) throw new TransientError("no answer in time", { cause: error });
+    throw error;
+  }
 }
 
 function groupRefs(

@@ -22,6 +22,10 @@ export function isIdentityFault(error: unknown): boolean {
   return IDENTITY.test(errorName(error));
 }
 
+export function isNetworkFault(error: unknown): boolean {
+  return NETWORK.test(errorName(error));
+}
+
 export function isTransientFault(error: unknown): boolean {
   const name = errorName(error);
   return isThrottled(error) || PASSING.test(name) || NETWORK.test(name) || statusOf(error) >= 500;
@@ -34,6 +38,9 @@ export function callFault(error: unknown, title: string): Error {
   if (code === "AbortError") return new TransientError("no answer in time", { cause: error });
   if (NETWORK.test(code)) return networkFault(error, title);
   if (isTransientFault(error)) return new TransientError(code, { cause: error });
+  // The SDK has set its clock by the answer; the next try is signed with the right time.
+  if (metadataOf(error)?.clockSkewCorrected)
+    return new TransientError("clock skew, now corrected", { cause: error });
   if (isIdentityFault(error)) {
     return new SallyportError("IDENTITY_REFUSED", `${title} refused the credentials (${code})`, {
       hint: "Check that the role still exists, and this machine's clock.",
@@ -50,9 +57,19 @@ export function callFault(error: unknown, title: string): Error {
   );
 }
 
+interface SecretVersion {
+  readonly id: string;
+  readonly stage: string;
+  readonly version: string | undefined;
+}
+
 /** What the vendor's code means for one secret; `undefined` for codes that are not about the secret. */
-export function secretFault(code: string, name: string, stage: string): RefProblem | undefined {
-  const which = stage === "AWSCURRENT" ? name : `${name} with stage ${stage}`;
+export function secretFault(
+  code: string,
+  { id: name, stage, version }: SecretVersion,
+): RefProblem | undefined {
+  const pin = version ? ` with version ${version}` : stage === "AWSCURRENT" ? "" : ` with stage ${stage}`;
+  const which = `${name}${pin}`;
   switch (code) {
     case "ResourceNotFoundException":
       return { kind: "missing", message: `no secret ${which}` };
@@ -73,6 +90,10 @@ export function secretFault(code: string, name: string, stage: string): RefProbl
   }
 }
 
+function metadataOf(error: unknown): { httpStatusCode?: number; clockSkewCorrected?: boolean } | undefined {
+  return (error as { $metadata?: object } | undefined)?.$metadata;
+}
+
 function statusOf(error: unknown): number {
-  return (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode ?? 0;
+  return metadataOf(error)?.httpStatusCode ?? 0;
 }

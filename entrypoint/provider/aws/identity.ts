@@ -8,10 +8,11 @@ import {
 } from "@aws-sdk/credential-providers";
 import type { AwsCredentialIdentity } from "@aws-sdk/types";
 import { errorName, SallyportError } from "../../errors.ts";
+import { networkFault } from "../../http.ts";
 import type { Log } from "../../log.ts";
 import { TransientError } from "../../retry.ts";
 import { endpointFor } from "./endpoint.ts";
-import { isIdentityFault, isTransientFault } from "./faults.ts";
+import { isIdentityFault, isNetworkFault, isTransientFault } from "./faults.ts";
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -76,9 +77,12 @@ function container(title: string, env: Env): IdentitySource {
 function containerOptions(env: Env): Parameters<typeof fromHttp>[0] {
   const relative = env.AWS_CONTAINER_CREDENTIALS_RELATIVE_URI;
   const full = env.AWS_CONTAINER_CREDENTIALS_FULL_URI;
+  // It prints to the console where there is nobody to tell; whatever it says is said by us.
+  const logger = { debug() {}, info() {}, warn() {}, error() {} };
   const tokenFile = env.AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE;
   const token = env.AWS_CONTAINER_AUTHORIZATION_TOKEN;
   return {
+    logger,
     ...(relative && { awsContainerCredentialsRelativeUri: relative }),
     ...(full && !relative && { awsContainerCredentialsFullUri: full }),
     ...(tokenFile && { awsContainerAuthorizationTokenFile: tokenFile }),
@@ -90,7 +94,9 @@ function containerOptions(env: Env): Parameters<typeof fromHttp>[0] {
 function failContainer(error: unknown, title: string): never {
   const message = error instanceof Error ? error.message : "";
   const status = /^Server responded with status: (\d+)/.exec(message)?.[1];
-  if (message.startsWith("URL not accepted")) {
+  if (/certificate|self.signed/i.test(message))
+    throw networkFault(Object.assign(new Error(), { code: "UNTRUSTED_CERT" }), title);
+  if (message.startsWith("URL not accepted") || errorName(error) === "ERR_INVALID_URL") {
     throw missing(
       "AWS_CONTAINER_CREDENTIALS_FULL_URI is not an address that may hand out credentials",
       error,
@@ -142,6 +148,7 @@ async function instanceMetadata(env: Env): Promise<AwsCredentialIdentity> {
 }
 
 function fail(error: unknown): never {
+  if (isNetworkFault(error)) throw networkFault(error, "AWS STS");
   if (isTransientFault(error)) throw new TransientError(errorName(error), { cause: error });
   if (isIdentityFault(error) || errorName(error) === "AccessDenied") {
     throw new SallyportError("IDENTITY_REFUSED", `AWS refused the login (${errorName(error)})`, {

@@ -94,7 +94,7 @@ async function readBatch(
           ...(token && { NextToken: token }),
         });
         return client.send(command, { abortSignal: attemptSignal(options) }).catch((error) => {
-          const why = refusal(error);
+          const why = refusal(error, batch);
           if (!why) throw callFault(error, title);
           if (!mayBatch.refused) log("warn", "batch.refused", why);
           mayBatch.refused = true;
@@ -107,7 +107,7 @@ async function readBatch(
     for (const entry of answer.SecretValues ?? []) keep(matching(batch, entry), entry, started, result);
     for (const { SecretId, ErrorCode = "" } of answer.Errors ?? []) {
       const secret = batch.find(({ id }) => id === SecretId);
-      const problem = secret && secretFault(ErrorCode, secret.id, secret.stage);
+      const problem = secret && secretFault(ErrorCode, secret);
       if (problem) result.payloads.set(secret, problem);
     }
     token = answer.NextToken;
@@ -116,11 +116,15 @@ async function readBatch(
   throw new SallyportError("MANAGER_ANSWER_INVALID", `${title} promises a next page without end`);
 }
 
-function refusal(error: unknown): string | undefined {
-  if (errorName(error) === "AccessDeniedException") {
+/** A code that is about one secret must not hide the others, so then, too, each is asked for by itself. */
+function refusal(error: unknown, [first]: readonly Wanted[]): string | undefined {
+  const code = errorName(error);
+  if (code === "AccessDeniedException") {
     return "the role may not read secrets in batches, so they are read one by one; allow secretsmanager:BatchGetSecretValue";
   }
-  return isThrottled(error) ? "batches are throttled, so secrets are read one by one" : undefined;
+  if (isThrottled(error)) return "batches are throttled, so secrets are read one by one";
+  const isAboutOne = code === "UnknownOperationException" || (first && secretFault(code, first));
+  return isAboutOne ? `a batch was refused (${code}), so secrets are read one by one` : undefined;
 }
 
 async function readSingles(wanted: readonly Wanted[], result: Mutable, options: ReadOptions): Promise<void> {
@@ -144,7 +148,7 @@ async function readSingle(secret: Wanted, result: Mutable, options: ReadOptions)
           result,
         );
       } catch (error) {
-        const problem = secretFault(errorName(error), id, stage);
+        const problem = secretFault(errorName(error), secret);
         if (!problem) throw callFault(error, title);
         result.payloads.set(secret, problem);
       }

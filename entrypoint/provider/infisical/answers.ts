@@ -71,7 +71,8 @@ export function loginFault(response: HttpResponse, title: string): SallyportErro
       },
     );
   }
-  if (status === 404) {
+  // It answers 404 to a client ID that it does not know, too.
+  if (isUnknownRoute(response)) {
     return new SallyportError("MANAGER_ANSWER_INVALID", `${title} has no universal auth login (HTTP 404)`, {
       hint: "Check INFISICAL_URL: is that really an Infisical instance?",
     });

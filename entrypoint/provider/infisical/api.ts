@@ -34,6 +34,8 @@ export interface ApiOptions {
 export interface InfisicalApi {
   /** @throws {SallyportError} IDENTITY_REFUSED; it is not tried again, because three refusals lock the identity */
   login(signal: AbortSignal): Promise<void>;
+  /** How many there have been. */
+  requests(): number;
   listFolder(path: string, signal: AbortSignal): Promise<Folder | RefProblem>;
   getVersion(path: string, name: string, version: string, signal: AbortSignal): Promise<Folder | RefProblem>;
 }
@@ -42,6 +44,8 @@ export function openApi(options: ApiOptions): InfisicalApi {
   const { base, project, title, log } = options;
   let token: string | undefined;
   let relogin: Promise<void> | undefined;
+  let isLegacy = false;
+  let requests = 0;
 
   const send = (
     method: "GET" | "POST",
@@ -50,6 +54,7 @@ export function openApi(options: ApiOptions): InfisicalApi {
     query?: Record<string, string>,
     body?: object,
   ) => {
+    requests++;
     const url = new URL(path.replace(/^\//, ""), base);
     url.search = new URLSearchParams(query).toString();
     const headers = {
@@ -98,8 +103,11 @@ export function openApi(options: ApiOptions): InfisicalApi {
     query: Record<string, string>,
     signal: AbortSignal,
   ): Promise<HttpResponse> => {
-    const response = await read(`/api/v4/secrets${name}`, { projectId: project.id, ...query }, signal);
-    if (!isUnknownRoute(response)) return response;
+    if (!isLegacy) {
+      const response = await read(`/api/v4/secrets${name}`, { projectId: project.id, ...query }, signal);
+      if (!isUnknownRoute(response)) return response;
+      isLegacy = true;
+    }
     return read(`/api/v3/secrets/raw${name}`, { workspaceId: project.id, ...query }, signal);
   };
 
@@ -115,6 +123,7 @@ export function openApi(options: ApiOptions): InfisicalApi {
 
   return {
     login,
+    requests: () => requests,
     async listFolder(path, signal) {
       const started = performance.now();
       const query = { ...queryFor(path), recursive: "false", includePersonalOverrides: "false" };

@@ -39,7 +39,7 @@ export function openInfisical(environment: string, context: ProviderContext): Se
 function parseBase(text: string): URL {
   const url = URL.parse(text);
   if (url && /^https?:$/.test(url.protocol) && !url.username && !url.search) {
-    url.pathname = url.pathname.replace(/\/+(api\/*)?$/, "/");
+    url.pathname = `${url.pathname.replace(/\/+(api\/*)?$/, "")}/`;
     return url;
   }
   throw new SallyportError("BOOTSTRAP_INVALID", "INFISICAL_URL is not an http(s) address", {
@@ -53,6 +53,7 @@ async function fetchFolders(
   { log }: ProviderContext,
   signal: AbortSignal,
 ): Promise<SecretSet> {
+  const before = api.requests();
   const wanted = refs.map((ref) => ({ ref, ...locate(ref) }));
   const reads = new Map<string, SecretRead>();
   const pinned = wanted.filter(({ ref }) => ref.version);
@@ -92,7 +93,7 @@ async function fetchFolders(
       });
     return [ref, answer] as const;
   });
-  return { answers: new Map(answers), reads: [...reads.values()], requests: paths.length + pinned.length };
+  return { answers: new Map(answers), reads: [...reads.values()], requests: api.requests() - before };
 }
 
 /** In Infisical a folder holds secrets by name, so an address names one whole; a `key` looks into its value. */
