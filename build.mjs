@@ -29,7 +29,7 @@ const entrypoint = await build({
 
 await build({
   ...shared,
-  entryPoints: { sallyport: "entrypoint/sallyport.ts" },
+  entryPoints: { sallyport: "entrypoint/sallyport.ts", migrators: "entrypoint/migrators/migrators.ts" },
   outdir: "dist",
   outExtension: { ".js": ".mjs" },
 });
@@ -40,7 +40,10 @@ execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconf
 });
 
 const { jsonSchema } = await import("./entrypoint/config/schema.ts");
-writeFileSync("config.schema.json", `${JSON.stringify(jsonSchema(), null, 2)}\n`);
+const { expectationsJsonSchema } = await import("./entrypoint/schema/schema.ts");
+const schemas = { "config.schema.json": jsonSchema(), "expect.schema.json": expectationsJsonSchema() };
+for (const [file, schema] of Object.entries(schemas))
+  writeFileSync(file, `${JSON.stringify(schema, null, 2)}\n`);
 
 if (!quiet) {
   const { outputs } = entrypoint.metafile;

@@ -1,28 +1,59 @@
-/** How the `check` command tells what it found. */
-import type { World } from "./boot.ts";
+/** The `check` command: everything that can be found wrong without starting or changing anything. */
+import { createAppLog } from "./app/context.ts";
 import { SallyportError } from "./errors.ts";
 import { logFailure } from "./failure.ts";
+import { type BootRequest, fetchSettings, openConfig } from "./load.ts";
+import { inspectDatabase, writeExpectations } from "./prepare.ts";
+import { endEarly, type RunWorld } from "./run.ts";
+import { createSettings } from "./settings/settings.ts";
+import { startDeadline, type World } from "./step.ts";
+
+export interface CheckRequest extends BootRequest {
+  /** Writes `database.expect` from the live database instead of checking it. */
+  readonly writeSchema: boolean;
+}
 
 /** @param print for `--json`: receives one object; otherwise the log has said it all. @returns the exit code */
-export async function reportCheck(
-  check: () => Promise<void>,
-  { log, status }: World,
+export async function check(
+  request: CheckRequest,
+  world: RunWorld,
   print?: (text: string) => void,
 ): Promise<number> {
-  const failure = await check().then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (failure !== undefined && !(failure instanceof SallyportError)) throw failure;
-  if (!failure) log("info", "check.completed", "nothing is wrong", { phases: status.timings });
-  const exit = failure ? logFailure(log, failure) : 0;
-  const { code, message, hint, problems } = failure ?? {};
+  const { log, status } = world;
+  const found = await findFailures(request, world).catch((error) => [error as unknown]);
+  if (world.signal.aborted && found.includes(world.signal.reason))
+    return endEarly(world.signal.reason, world);
+  const failures = found.filter((error) => error instanceof SallyportError);
+  for (const error of found) if (!(error instanceof SallyportError)) throw error;
+  if (failures.length === 0) log("info", "check.completed", "nothing is wrong", { phases: status.timings });
+  const exits = failures.map((failure) => logFailure(log, failure));
+  const [error, ...more] = failures.map(({ code, message, hint, problems }) => ({
+    code,
+    message,
+    hint,
+    problems,
+  }));
   print?.(
     JSON.stringify({
-      ok: !failure,
+      ok: !error,
       phases: status.timings,
-      ...(failure && { error: { code, message, hint, problems } }),
+      ...(error && { error }),
+      ...(more.length > 0 && { more }),
     }),
   );
-  return exit;
+  return exits[0] ?? 0;
+}
+
+/** What is wrong before the database is known is thrown; what is wrong with it is collected. */
+async function findFailures(request: CheckRequest, world: World): Promise<unknown[]> {
+  const config = await openConfig(request, world);
+  const boot = { ...world, deadline: startDeadline(config.bootTimeoutMs, world.signal) };
+  const values = await fetchSettings(config, boot);
+  if (!config.database) return [];
+  const settings = createSettings(config.settings, () => values);
+  const readText = (name: string) => values.get(name)?.text;
+  const options = { directory: config.directory, readText, settings, log: createAppLog(world.log) };
+  if (!request.writeSchema) return inspectDatabase(config.database, options, boot);
+  await writeExpectations(config.database, options, boot);
+  return [];
 }

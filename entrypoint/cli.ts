@@ -17,14 +17,16 @@ export interface RunCommand extends Common {
 export type Command =
   | RunCommand
   | (Common & { readonly name: "healthcheck"; readonly live: boolean })
-  | (Common & { readonly name: "check"; readonly json: boolean })
+  | (Common & { readonly name: "check"; readonly json: boolean; readonly writeSchema: boolean })
+  | (Common & { readonly name: "migrate" })
   | (Common & { readonly name: "secrets"; readonly action: "health"; readonly json: boolean })
   | { readonly name: "version" | "help" };
 
 const FLAGS = {
   run: ["--config"],
   healthcheck: ["--config", "--live"],
-  check: ["--config", "--json"],
+  check: ["--config", "--json", "--write-schema"],
+  migrate: ["--config"],
   secrets: ["--config", "--json"],
   version: [],
   help: [],
@@ -48,7 +50,9 @@ export function parseCommand(argv: readonly string[]): Command {
   if (name === "secrets") return { name, config, json: flags.has("--json"), action: parseAction(words) };
   if (words[0] !== undefined) throw usage(`'${name}' takes no word, but '${words[0]}' follows it`);
   if (name === "healthcheck") return { name, config, live: flags.has("--live") };
-  return name === "check" ? { name, config, json: flags.has("--json") } : { name };
+  if (name === "check")
+    return { name, config, json: flags.has("--json"), writeSchema: flags.has("--write-schema") };
+  return name === "migrate" ? { name, config } : { name };
 }
 
 /** A path, or the `node` of an existing `CMD ["node", "server.js"]`, which becomes our arguments as it is. */
@@ -123,6 +127,8 @@ export const HELP = `Sallyport: the entrypoint for Node containers that have no 
   node entrypoint.mjs [run] [app] [args...]   fetch the secrets, check them, start the app
   node entrypoint.mjs healthcheck [--live]    exit 0 when ready; with --live also while the boot makes progress
   node entrypoint.mjs check [--json]          report everything that is wrong; starts nothing, changes nothing
+  node entrypoint.mjs check --write-schema    write what the live database has into the file of database.expect
+  node entrypoint.mjs migrate                 boot up to the schema check, then exit: a release task of its own
   node entrypoint.mjs secrets health [--json] ask the running container about its startup fetch
   node entrypoint.mjs version
   node entrypoint.mjs help

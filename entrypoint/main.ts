@@ -1,20 +1,27 @@
 /** The process edge: the only file that names `process.exit`, `process.argv` and `process.env`. */
-import type { World } from "./boot.ts";
+
 import type { Command, RunCommand } from "./cli.ts";
 import { socketsToAsk } from "./socket-path.ts";
+import type { World } from "./step.ts";
 
 // Diagnostic reports list every variable of the environment unless told not to.
 if (process.report) process.report.excludeEnv = true;
 
-const COMMANDS = { run, healthcheck, check, secrets, version, help } as const;
+const FLUSH_MS = 1_000;
+const COMMANDS = { run, healthcheck, check, migrate, secrets, version, help } as const;
 
 process.exitCode = 70; // until a command says otherwise
-main().then(
-  (code) => process.exit(code),
-  async (error) => process.exit((await import("./failure.ts")).logFailure(await openLog(), error)),
-);
+/** Set as soon as there is one: the last words, too, go through it. */
+let mask: (text: string) => string = (text) => text;
+main()
+  .catch(async (error) => (await import("./failure.ts")).logFailure(await openLog(), error))
+  .then(exit);
 
 async function main(): Promise<number> {
+  if (!("withResolvers" in Promise)) {
+    process.stderr.write(`Sallyport needs Node 22.19 or later; this is ${process.version}.\n`);
+    return 78;
+  }
   const argv = process.argv.slice(2);
   // The probe comes every few seconds and is dispatched before anything else is loaded.
   if (argv[0] === "healthcheck" && argv.length === 1) return healthcheck({ live: false });
@@ -31,16 +38,23 @@ async function run(command: RunCommand): Promise<number> {
   return run(command, { ...world, cause, terminal: isTerminal(), appExitCode });
 }
 
-async function check({ config, json }: Extract<Command, { name: "check" }>): Promise<number> {
-  const [{ check }, { reportCheck }] = await Promise.all([import("./boot.ts"), import("./check.ts")]);
-  const { world } = await openWorld(json ? () => {} : undefined);
-  return reportCheck(
-    () => check({ config, app: undefined, args: [] }, world),
-    world,
-    json ? print : undefined,
+async function check({ config, json, writeSchema }: Extract<Command, { name: "check" }>): Promise<number> {
+  const { check } = await import("./check.ts");
+  const { world, cause } = await openWorld(json ? () => {} : undefined);
+  const request = { config, app: undefined, args: [], writeSchema };
+  return check(request, { ...world, cause, terminal: true, appExitCode: () => 0 }, json ? print : undefined);
+}
+
+async function migrate({ config }: Extract<Command, { name: "migrate" }>): Promise<number> {
+  const { runMigrate } = await import("./run.ts");
+  const { world, cause } = await openWorld();
+  return runMigrate(
+    { config, app: undefined, args: [] },
+    { ...world, cause, terminal: true, appExitCode: () => 0 },
   );
 }
 
+/** Asks where the socket usually is; the config, which may name another place, is loaded only when nobody answers there. */
 async function healthcheck({
   live,
   config,
@@ -49,9 +63,10 @@ async function healthcheck({
   config?: string | undefined;
 }): Promise<number> {
   const { healthcheck } = await import("./healthcheck.ts");
-  const { healthy, message } = await healthcheck(await findSockets(config), live);
-  print(message);
-  return healthy ? 0 : 1;
+  let result = config === undefined ? await healthcheck(socketsToAsk(process.cwd()), live) : undefined;
+  if (!result?.answered) result = await healthcheck(await findSockets(config), live);
+  print(result.message);
+  return result.healthy ? 0 : 1;
 }
 
 async function secrets({ config, action, json }: Extract<Command, { name: "secrets" }>): Promise<number> {
@@ -78,12 +93,13 @@ async function openWorld(write?: (line: string) => void) {
   ]);
   // Before anything else: as PID 1, a signal that nobody handles is lost.
   const { signal, cause } = watchForStop(process, (code) => process.exit(code));
-  const mask = createMask();
+  const created = createMask();
+  mask = created.apply;
   const world: World = {
     env: process.env,
     cwd: process.cwd(),
-    log: await openLog(mask.apply, write),
-    mask,
+    log: await openLog(write),
+    mask: created,
     status: createStatus(),
     signal,
     closers: [],
@@ -94,12 +110,12 @@ async function openWorld(write?: (line: string) => void) {
   return { world, cause };
 }
 
-async function openLog(mask: (line: string) => string = (line) => line, write?: (line: string) => void) {
+async function openLog(write?: (line: string) => void) {
   const { createLog } = await import("./log.ts");
   const color = isTerminal() && !process.env.NO_COLOR && process.env.TERM !== "dumb";
   return createLog({
     write: write ?? ((line) => void process.stderr.write(line)),
-    mask,
+    mask: (text) => mask(text),
     terminal: isTerminal(),
     color: color || Boolean(process.env.FORCE_COLOR && process.env.FORCE_COLOR !== "0"),
   });
@@ -111,12 +127,18 @@ function isTerminal(): boolean {
 }
 
 async function findSockets(config: string | undefined): Promise<string[]> {
-  const { existsSync } = await import("node:fs");
-  const paths = socketsToAsk(process.cwd());
-  if (config === undefined && paths.some((path) => existsSync(path))) return paths;
   const { loadAdminSocket } = await import("./config/config.ts");
   const socket = await loadAdminSocket({ cwd: process.cwd(), file: config }).catch(() => undefined);
-  return socket === undefined ? paths : [socket];
+  return socket === undefined ? socketsToAsk(process.cwd()) : [socket];
+}
+
+/** `process.exit` drops what a slow reader of our pipes has not taken yet; a dead one must not hold the exit. */
+async function exit(code: number): Promise<never> {
+  const flushed = [process.stdout, process.stderr].map(
+    (stream) => new Promise((resolve) => stream.write("", resolve)),
+  );
+  await Promise.race([Promise.all(flushed), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
+  process.exit(code);
 }
 
 function print(text: string): void {

@@ -1,10 +1,12 @@
 /** The `run` command: boots, waits for a reason to stop, and leaves by the same road whatever the reason was. */
 import { setTimeout as delay } from "node:timers/promises";
-import { type BootRequest, boot, type World } from "./boot.ts";
+import { boot, migrateOnly } from "./boot.ts";
 import { errorName, SallyportError } from "./errors.ts";
 import { logFailure } from "./failure.ts";
+import type { BootRequest } from "./load.ts";
 import { closeAll, type StopCause, signalExitCode } from "./shutdown.ts";
-import { enter } from "./status.ts";
+import { enter, type Status } from "./status.ts";
+import type { World } from "./step.ts";
 
 export interface RunWorld extends World {
   readonly cause: Promise<StopCause>;
@@ -14,25 +16,41 @@ export interface RunWorld extends World {
   appExitCode(): number;
 }
 
-const SHUTDOWN_TIMEOUT_MS = 25_000;
 const DRAIN_DELAY_MS = 5_000;
 
 /** @returns the exit code */
 export async function run(request: BootRequest, world: RunWorld): Promise<number> {
-  const { signal, status, closers, log } = world;
   try {
-    const { config } = await boot(request, world);
+    const config = await boot(request, world);
     const cause = await world.cause;
-    const { shutdownTimeoutMs, drainDelayMs = world.terminal ? 0 : DRAIN_DELAY_MS } = config;
+    const { shutdownTimeoutMs } = config;
+    const usualMs = world.terminal ? 0 : Math.min(DRAIN_DELAY_MS, shutdownTimeoutMs / 2);
+    const { drainDelayMs = usualMs } = config;
     return await leave(cause, { shutdownTimeoutMs, drainDelayMs }, world);
   } catch (error) {
-    const stopped = signal.aborted && error === signal.reason ? (error as StopCause) : undefined;
-    const code = stopped ? endEarly(stopped, world) : logFailure(log, error);
-    if (!stopped) enter(status, "failed");
-    if (!stopped && !world.terminal) await pauseBeforeRestart(error, world);
-    await closeAll(closers, SHUTDOWN_TIMEOUT_MS, log);
-    return code;
+    return fail(error, world);
   }
+}
+
+/** The `migrate` command. @returns the exit code */
+export async function runMigrate(request: BootRequest, world: RunWorld): Promise<number> {
+  try {
+    await migrateOnly(request, world);
+    await closeAll(world.closers, world.status.shutdownTimeoutMs, world.log);
+    return 0;
+  } catch (error) {
+    return fail(error, world);
+  }
+}
+
+async function fail(error: unknown, world: RunWorld): Promise<number> {
+  const { signal, status, closers, log } = world;
+  const stopped = signal.aborted && error === signal.reason ? (error as StopCause) : undefined;
+  const code = stopped ? endEarly(stopped, world) : logFailure(log, error);
+  if (!stopped) enter(status, "failed");
+  if (!stopped && !world.terminal) await pauseBeforeRestart(error, world);
+  await closeAll(closers, status.shutdownTimeoutMs, log);
+  return code;
 }
 
 interface Leaving {
@@ -63,8 +81,8 @@ async function leave(
   return code ?? world.appExitCode();
 }
 
-/** Before the app was ready. */
-function endEarly(cause: StopCause, { status, log, appExitCode }: RunWorld): number {
+/** Before the app was ready. @returns the exit code */
+export function endEarly(cause: StopCause, { status, log, appExitCode }: RunWorld): number {
   const { phase } = status;
   enter(status, "stopping");
   if (cause.kind === "signal") {
@@ -85,6 +103,7 @@ function endEarly(cause: StopCause, { status, log, appExitCode }: RunWorld): num
     );
     return logFailure(log, failed);
   }
+  if (phase !== "app") return logFailure(log, stuck(phase));
   log("warn", "app.ended", "the app ended by itself before it was ready: nothing is left that could run", {
     phase,
   });
@@ -109,6 +128,16 @@ async function pauseBeforeRestart(error: unknown, { signal, log }: RunWorld): Pr
     waitMs,
   });
   await delay(waitMs, undefined, { signal }).catch(() => {});
+}
+
+function stuck(phase: Status["phase"]): SallyportError {
+  return new SallyportError(
+    "BOOT_TIMEOUT",
+    `phase ${phase} waits for something that never comes, and nothing is left that could run`,
+    {
+      hint: "Look for a promise that nobody resolves, in the config or in a validator.",
+    },
+  );
 }
 
 function crashed(cause: unknown): SallyportError {

@@ -1,8 +1,10 @@
 /** The only shared mutable state: where the boot stands, how long each phase took, what was fetched. No values. */
 
-export const PHASES = ["config", "identity", "fetch", "settings", "app", "ready"] as const;
-
-export type Phase = (typeof PHASES)[number];
+/** In order. */
+export type Phase =
+  | ("config" | "identity" | "fetch" | "settings")
+  | ("database" | "migrate" | "schema" | "warm")
+  | ("app" | "ready");
 
 export interface FetchSummary {
   readonly at: string;
@@ -19,11 +21,22 @@ export interface Status {
   since: string;
   /** Milliseconds by phase. */
   readonly timings: Partial<Record<Phase, number>>;
+  /** How far the phase has got, where it says so: the migration that runs. */
+  progress: string | undefined;
   fetched: FetchSummary | undefined;
+  /** Of the config, as soon as that is read. */
+  shutdownTimeoutMs: number;
 }
 
 export function createStatus(): Status {
-  return { phase: "config", since: new Date().toISOString(), timings: {}, fetched: undefined };
+  return {
+    phase: "config",
+    since: new Date().toISOString(),
+    timings: {},
+    progress: undefined,
+    fetched: undefined,
+    shutdownTimeoutMs: 25_000,
+  };
 }
 
 export function enter(status: Status, phase: Status["phase"]): void {

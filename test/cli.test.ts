@@ -35,7 +35,12 @@ test("the CMD of an existing image works as it is", () => {
 
 test("flags are known by their command", () => {
   assert.deepEqual(parse("healthcheck --live"), { name: "healthcheck", config: undefined, live: true });
-  assert.deepEqual(parse("check --json --config=c.json"), { name: "check", config: "c.json", json: true });
+  assert.deepEqual(parse("check --json --config=c.json"), {
+    name: "check",
+    config: "c.json",
+    json: true,
+    writeSchema: false,
+  });
   assert.deepEqual(parse("secrets health --json"), {
     name: "secrets",
     config: undefined,

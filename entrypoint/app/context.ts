@@ -29,17 +29,22 @@ export interface ContextParts {
 }
 
 export function createContext({ signal, log, onShutdown, checks }: ContextParts): Context {
-  const write = (level: keyof AppLog) => (message: string, fields?: LogFields) =>
-    log(level, "app.logged", String(message), toFields(fields));
   // With the usual AbortError as its reason: what awaits it throws the reason, and ours means nothing to an app.
   const stop = new AbortController();
   signal.addEventListener("abort", () => stop.abort(), { once: true });
   return {
     signal: stop.signal,
-    log: { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") },
+    log: createAppLog(log),
     onShutdown: (close) => onShutdown(close.name || "a shutdown function", close),
     health: (name, check) => void checks.set(name, check),
   };
+}
+
+/** The entrypoint's log, for apps. */
+export function createAppLog(log: Log): AppLog {
+  const write = (level: keyof AppLog) => (message: string, fields?: LogFields) =>
+    log(level, "app.logged", String(message), toFields(fields));
+  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }
 
 /** Apps without types log what they have. Drivers hang whole commands and URLs on their errors, so of those only the words stay. */
@@ -63,6 +68,19 @@ function toRecord<T>(given: object, convert: (value: unknown) => T): Record<stri
 }
 
 const CHECK_TIMEOUT_MS = 3_000;
+
+/** Whoever asks while checks run gets their result: anybody may ask, as often as they like. */
+export function createRunner(
+  checks: ReadonlyMap<string, HealthCheck>,
+): () => Promise<Record<string, boolean>> {
+  let running: Promise<Record<string, boolean>> | undefined;
+  return () => {
+    running ??= runChecks(checks).finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}
 
 /** Runs all checks at once. Only pass or fail leaves this room: a check's error may quote anything. */
 export async function runChecks(checks: ReadonlyMap<string, HealthCheck>): Promise<Record<string, boolean>> {

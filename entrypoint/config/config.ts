@@ -4,9 +4,10 @@ import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseDuration } from "../duration.ts";
 import { type Problem, SallyportError } from "../errors.ts";
+import { findProblems } from "../issues.ts";
 import { suggestion } from "../suggestion.ts";
 import { type AdminConfig, parseAdmin } from "./admin.ts";
-import { findProblems } from "./issues.ts";
+import { type DatabaseConfig, parseDatabase } from "./database.ts";
 import { configSchema } from "./schema.ts";
 import { parseSettings, type SettingSpec } from "./settings.ts";
 import type { Config, SecretsSource } from "./types.ts";
@@ -26,6 +27,9 @@ export interface ParsedConfig {
   readonly directory: string;
   readonly app: AppConfig | undefined;
   readonly settings: readonly SettingSpec[];
+  readonly database: DatabaseConfig | undefined;
+  /** Absolute. */
+  readonly warm: string | undefined;
   readonly admin: AdminConfig;
   readonly bootTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
@@ -55,8 +59,13 @@ export async function loadConfig(asked: ConfigRequest): Promise<ParsedConfig> {
   const config = input as Config;
   const directory = dirname(file);
   const settings = parseSettings(config.settings, problems);
-  const admin = parseAdmin(config.admin, settings, problems);
+  const admin = parseAdmin(config.admin, directory, settings, problems);
+  const database = await parseDatabase(config.database, directory, settings, problems);
+  const warm = config.warm === undefined ? undefined : resolve(directory, config.warm);
+  if (warm !== undefined && !(await exists(warm)))
+    problems.push({ subject: "warm", message: `there is no file ${warm}` });
   const app = await parseApp(config.app, asked, directory, problems);
+  const times = parseTimes(config, problems);
   const unknown = environmentProblems(asked.environment, config);
   if (problems.length > 0) throw invalid(file, [...problems, ...unknown]);
   if (unknown[0]) {
@@ -72,10 +81,10 @@ export async function loadConfig(asked: ConfigRequest): Promise<ParsedConfig> {
     directory,
     app,
     settings,
+    database,
+    warm,
     admin,
-    bootTimeoutMs: parseDuration(config.bootTimeout ?? "120s") as number,
-    shutdownTimeoutMs: parseDuration(config.shutdownTimeout ?? "25s") as number,
-    drainDelayMs: config.drainDelay === undefined ? undefined : parseDuration(config.drainDelay),
+    ...times,
   };
 }
 
@@ -83,9 +92,30 @@ export async function loadConfig(asked: ConfigRequest): Promise<ParsedConfig> {
 export async function loadAdminSocket(
   asked: Pick<ConfigRequest, "cwd" | "file">,
 ): Promise<string | undefined> {
-  const input = (await readConfig(await findFile(asked))) as { admin?: { socket?: unknown } } | null;
+  const file = await findFile(asked);
+  const input = (await readConfig(file)) as { admin?: { socket?: unknown } } | null;
   const socket = input?.admin?.socket;
-  return typeof socket === "string" ? socket : undefined;
+  return typeof socket === "string" ? resolve(dirname(file), socket) : undefined;
+}
+
+type Times = Pick<ParsedConfig, "bootTimeoutMs" | "shutdownTimeoutMs" | "drainDelayMs">;
+
+function parseTimes(
+  { bootTimeout = "120s", shutdownTimeout = "25s", drainDelay }: Config,
+  problems: Problem[],
+): Times {
+  const [bootTimeoutMs, shutdownTimeoutMs] = [bootTimeout, shutdownTimeout].map(parseDuration) as [
+    number,
+    number,
+  ];
+  const drainDelayMs = drainDelay === undefined ? undefined : parseDuration(drainDelay);
+  if (drainDelayMs !== undefined && drainDelayMs >= shutdownTimeoutMs) {
+    problems.push({
+      subject: "drainDelay",
+      message: `must be shorter than shutdownTimeout (${shutdownTimeout}), which it is a part of`,
+    });
+  }
+  return { bootTimeoutMs, shutdownTimeoutMs, drainDelayMs };
 }
 
 async function findFile({ cwd, file }: Pick<ConfigRequest, "cwd" | "file">): Promise<string> {

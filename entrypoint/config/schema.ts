@@ -1,10 +1,13 @@
 /** The one definition of the config file's shape: checks it at run time and gives editors their JSON Schema. */
 import * as z from "zod/mini";
-import { DURATION_FORM } from "../duration.ts";
+import { DURATION_FORM, LONGEST_TIMER_MS, parseDuration } from "../duration.ts";
 import type { StandardSchema } from "./types.ts";
 
 const text = z.string().check(z.minLength(1, "a text that is not empty"));
-const duration = z.string().check(z.regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, DURATION_FORM));
+const duration = z.string().check(
+  z.regex(/^\d+(\.\d+)?(ms|s|m|h|d)$/, DURATION_FORM),
+  z.refine((text) => (parseDuration(text) ?? 0) <= LONGEST_TIMER_MS, "at most 24 days"),
+);
 const name = z
   .string()
   .check(z.regex(/^[A-Za-z][A-Za-z0-9_]*$/, "letters, digits and _, beginning with a letter"));
@@ -50,6 +53,38 @@ const source = z.discriminatedUnion("provider", [
   z.strictObject({ provider: z.literal("files"), directory: text }),
 ]);
 
+const connection = {
+  url: z.optional(name),
+  host: z.optional(name),
+  port: z.optional(name),
+  user: z.optional(name),
+  password: z.optional(name),
+  name: z.optional(name),
+  tls: z.optional(name),
+};
+
+const mode = z.enum(["run", "wait", "check", "off"]);
+
+const database = z.strictObject({
+  ...connection,
+  dialect: z.optional(z.enum(["postgres", "mysql"])),
+  migrations: z.optional(z.union([text, z.strictObject({ module: text })])),
+  migrate: z.optional(
+    z.union([
+      mode,
+      z.strictObject({
+        ...connection,
+        mode: z.optional(mode),
+        lockTimeout: z.optional(duration),
+        timeout: z.optional(duration),
+        outOfOrder: z.optional(z.enum(["error", "allow"])),
+        baseline: z.optional(text),
+      }),
+    ]),
+  ),
+  expect: z.optional(text),
+});
+
 export const configSchema: z.ZodMiniType = z.strictObject({
   $schema: z.optional(z.string()),
   app: z.optional(
@@ -57,6 +92,8 @@ export const configSchema: z.ZodMiniType = z.strictObject({
   ),
   secrets: z.record(text, source),
   settings: z.record(name, z.union([text, declaration])),
+  database: z.optional(database),
+  warm: z.optional(text),
   admin: z.optional(
     z.strictObject({ socket: z.optional(text), listen: z.optional(text), token: z.optional(name) }),
   ),

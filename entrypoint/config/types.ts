@@ -68,6 +68,45 @@ export type SecretsSource =
   | { provider: "infisical" /** The environment's slug: `prod`. */; environment: string }
   | { provider: "files" /** Relative to the config file. */; directory: string };
 
+/** `run` applies migrations, `wait` leaves them to another process, `check` refuses to start while some are pending. */
+export type MigrateMode = "run" | "wait" | "check" | "off";
+
+/** Where the database is. Each value is the name of a setting. */
+interface ConnectionSettings {
+  /** Holds `postgres://`, `mysql://`, `mariadb://` or `sqlite:./file.db`. */
+  url?: string;
+  host?: string;
+  port?: string;
+  user?: string;
+  password?: string;
+  name?: string;
+  /** Holds a CA's certificates as PEM, or `true`, `false`, or a word of `sslmode`. */
+  tls?: string;
+}
+
+export interface DatabaseDeclaration extends ConnectionSettings {
+  /** Where no URL tells it. Default `postgres`. */
+  dialect?: "postgres" | "mysql";
+  /** A folder of migrations, or a module that exports the app's own migrator. Relative to the config file. */
+  migrations?: string | { module: string };
+  /** How to migrate, and a login with more rights for it. Default `run`. */
+  migrate?:
+    | MigrateMode
+    | (ConnectionSettings & {
+        mode?: MigrateMode;
+        /** How long to wait for other processes that migrate. Default `10m`. */
+        lockTimeout?: string;
+        /** For all migrations together. Default `1h`. */
+        timeout?: string;
+        /** Files that sort before the last applied one: an `error` (default), or `allow`. */
+        outOfOrder?: "error" | "allow";
+        /** The last file whose work a database without books, but with tables, has seen already. */
+        baseline?: string;
+      });
+  /** A JSON file that says what the app relies on. Relative to the config file. */
+  expect?: string;
+}
+
 export interface Config {
   $schema?: string;
   /** A module that exports `start(settings, context)`, or an unmodified server to `wrap`. Relative to the config file. */
@@ -80,6 +119,9 @@ export interface Config {
   /** Keyed by `ENVIRONMENT`. */
   secrets: Readonly<Record<string, SecretsSource>>;
   settings: Readonly<Record<string, string | SettingDeclaration>>;
+  database?: DatabaseDeclaration;
+  /** A module whose `warm(settings, context)` runs before the app. Relative to the config file. */
+  warm?: string;
   admin?: {
     /** A Unix socket; default: in the first writable of `/run/sallyport`, `/dev/shm`, the temporary folder. */
     socket?: string;

@@ -120,6 +120,15 @@ describe("shape", () => {
     ]);
   });
 
+  test("a name that JavaScript takes for itself is refused, wherever it is", async () => {
+    const text =
+      '{"secrets":{"production":{"provider":"files","directory":"."},"__proto__":{"provider":"evil"}},"settings":{"__proto__":{"from":"a"}}}';
+    assert.deepEqual((await problemsOf(text)).slice(0, 2), [
+      "secrets.__proto__: this name is taken by JavaScript",
+      "settings.__proto__: this name is taken by JavaScript",
+    ]);
+  });
+
   test("a file that is not an object at all is one problem", async () => {
     assert.deepEqual(await problemsOf("[]"), [
       "(the whole file): must be an object",
@@ -151,6 +160,21 @@ describe("shape", () => {
         PIN: { from: { id: "a", stage: "previous" }, when: { ON: "true" } },
         VERSION: { from: { id: "a", version: "1" }, type: ["x", "y"] },
       },
+      database: {
+        url: "TOKEN",
+        dialect: "postgres",
+        migrations: "./server.mjs",
+        migrate: {
+          mode: "wait",
+          url: "TOKEN",
+          lockTimeout: "1m",
+          timeout: "2h",
+          outOfOrder: "allow",
+          baseline: "1.sql",
+        },
+        expect: "./server.mjs",
+      },
+      warm: "./server.mjs",
       admin: { socket: "/run/x.sock", listen: "127.0.0.1:0", token: "TOKEN" },
       bootTimeout: "2m",
       shutdownTimeout: "20s",
@@ -194,6 +218,23 @@ describe("settings", () => {
       "settings.C.when: 'LEVEL' never is 'trace'; it is one of debug, info",
       "settings.D.when: depends on itself",
       "settings.E.when: depends on itself",
+    ]);
+  });
+
+  test("a gate is held against what its setting can be", async () => {
+    const settings = {
+      PAY: { from: "a/b", type: "boolean" },
+      RING: { from: "a/c", type: "boolean", stages: ["current"] },
+      DOC: { from: "a/d", type: "json" },
+      A: { from: "a/e", when: { PAY: "yes" } },
+      B: { from: "a/f", when: "RING" },
+      C: { from: "a/g", when: { DOC: "x" } },
+      D: { from: "a/h", when: { PAY: "true" } },
+    };
+    assert.deepEqual(await problemsOf(valid({}, settings)), [
+      'settings.A.when: \'PAY\' is boolean: write "true" or "false"',
+      "settings.B.when: names 'RING', whose type can't be compared with a word",
+      "settings.C.when: names 'DOC', whose type can't be compared with a word",
     ]);
   });
 
@@ -256,6 +297,18 @@ describe("admin", () => {
     }
     assert.deepEqual(await problemsOf(valid({ admin }, { T: "a/b" })), []);
   });
+});
+
+test("a time is one that a timer can wait, and draining is a part of the shutdown", async () => {
+  assert.match(
+    (await problemsOf(valid({ bootTimeout: "30d" })))[0] ?? "",
+    /bootTimeout: must be at most 24 days/,
+  );
+  assert.match(
+    (await problemsOf(valid({ drainDelay: "30s" })))[0] ?? "",
+    /drainDelay: must be shorter than shutdownTimeout \(25s\)/,
+  );
+  assert.equal((await load(valid({ bootTimeout: "1.1h" }))).bootTimeoutMs, 3_960_000);
 });
 
 describe("app", () => {

@@ -88,7 +88,7 @@ suite("SIGTERM", { concurrency: 4 }, () => {
   }
 
   test("makes it not ready at once, and it goes on serving for drainDelay", async () => {
-    await using bundle = await ready(app("signals.cjs", "exit", { drainDelay: "1m" }));
+    await using bundle = await ready(app("signals.cjs", "exit", { drainDelay: "20s" }));
     assert.equal((await bundle.admin("/health")).status, 200);
     bundle.kill("SIGTERM");
     await bundle.event("shutdown.started");
@@ -125,7 +125,7 @@ suite("SIGTERM", { concurrency: 4 }, () => {
     ["SIGINT", "SIGTERM", 143],
   ] as const) {
     test(`then ${second} after ${first} exits at once with ${code}`, async () => {
-      await using bundle = await ready(app("signals.cjs", "exit", { drainDelay: "1m" }));
+      await using bundle = await ready(app("signals.cjs", "exit", { drainDelay: "20s" }));
       bundle.kill(first);
       await bundle.event("shutdown.started");
       bundle.kill(second);
@@ -384,7 +384,7 @@ suite("as PID 1", { concurrency: 3, skip }, () => {
     const { config, ...options } = app("signals.cjs", "ignores");
     await using bundle = await ready({
       ...options,
-      config: { ...(config as object), drainDelay: "1m" },
+      config: { ...(config as object), drainDelay: "20s" },
       through: UNSHARE,
     });
     signalChild(bundle, "SIGTERM");

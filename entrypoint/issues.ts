@@ -1,15 +1,19 @@
-/** Says in our words, with path and what is allowed there, what the schema found. */
+/** Ground floor: says in our words, with path and what is allowed there, what a schema found wrong in a file. */
 import type * as z from "zod/mini";
-import type { Problem } from "../errors.ts";
-import { suggestion } from "../suggestion.ts";
+import type { Problem } from "./errors.ts";
+import { suggestion } from "./suggestion.ts";
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
 /** All problems of the input, in the order of the file. */
 export function findProblems(schema: z.ZodMiniType, input: unknown): Problem[] {
+  const hidden = protoPaths(input, []).map((path) => ({
+    subject: printPath(path),
+    message: "this name is taken by JavaScript",
+  }));
   const result = schema.safeParse(input);
-  if (result.success) return [];
+  if (result.success || hidden.length > 0) return hidden;
   const at = (path: Path, message: string): Problem => ({ subject: printPath(path), message });
 
   const describe = (issue: Issue, path: Path): Problem[] => {
@@ -66,7 +70,13 @@ function allowedKeys(schema: z.ZodMiniType, input: unknown, path: Path): string[
   let options = alternatives(schema);
   for (const [depth, key] of path.entries()) {
     const inner = options.map((def) =>
-      "shape" in def ? def.shape[key] : "valueType" in def ? def.valueType : undefined,
+      "shape" in def
+        ? def.shape[key]
+        : "valueType" in def
+          ? def.valueType
+          : "element" in def
+            ? def.element
+            : undefined,
     );
     options = inner.flatMap((next) => (next ? alternatives(next) : []));
     const value = lookUp(input, path.slice(0, depth + 1)) as { provider?: unknown } | undefined;
@@ -81,6 +91,7 @@ function allowedKeys(schema: z.ZodMiniType, input: unknown, path: Path): string[
 type Definition =
   | { shape: Record<PropertyKey, z.core.$ZodType | undefined> }
   | { valueType: z.core.$ZodType }
+  | { element: z.core.$ZodType }
   | object;
 
 function alternatives(schema: z.core.$ZodType): Definition[] {
@@ -88,6 +99,16 @@ function alternatives(schema: z.core.$ZodType): Definition[] {
   if (def.innerType) return alternatives(def.innerType);
   if (def.options) return def.options.flatMap(alternatives);
   return [def];
+}
+
+/** Schemas, and most code, look past a key of this name. */
+function protoPaths(value: unknown, path: Path): Path[] {
+  if (typeof value !== "object" || value === null || path.length > 8) return [];
+  return Object.keys(value).flatMap((key) =>
+    key === "__proto__"
+      ? [[...path, key]]
+      : protoPaths((value as Record<string, unknown>)[key], [...path, key]),
+  );
 }
 
 function lookUp(input: unknown, path: Path): unknown {
