@@ -18,6 +18,8 @@ export interface ConnectionNames {
   readonly tls?: string | undefined;
   /** Where no URL tells it. */
   readonly dialect?: "postgres" | "mysql" | undefined;
+  /** Absolute; a CA's certificates as PEM. */
+  readonly caFile?: string | undefined;
 }
 
 export interface DatabaseConfig {
@@ -70,9 +72,14 @@ export async function parseDatabase(
   if (where !== undefined && !(await exists(where))) {
     problems.push({ subject: "database.migrations", message: `there is no file or folder ${where}` });
   }
+  const caFile = config.caFile === undefined ? undefined : resolve(directory, config.caFile);
+  if (caFile !== undefined && !(await exists(caFile))) {
+    problems.push({ subject: "database.caFile", message: `there is no file ${caFile}` });
+  }
+  const fixed = { dialect: config.dialect, caFile };
   return {
-    connection: { ...connection, dialect: config.dialect },
-    migrator: login.url ? login : { ...connection, dialect: config.dialect, ...login },
+    connection: { ...connection, ...fixed },
+    migrator: { ...(login.url ? {} : connection), ...login, ...fixed },
     mode: migrate.mode ?? "run",
     folder,
     module,

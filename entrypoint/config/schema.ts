@@ -68,6 +68,7 @@ const mode = z.enum(["run", "wait", "check", "off"]);
 const database = z.strictObject({
   ...connection,
   dialect: z.optional(z.enum(["postgres", "mysql"])),
+  caFile: z.optional(text),
   migrations: z.optional(z.union([text, z.strictObject({ module: text })])),
   migrate: z.optional(
     z.union([

@@ -87,6 +87,8 @@ interface ConnectionSettings {
 export interface DatabaseDeclaration extends ConnectionSettings {
   /** Where no URL tells it. Default `postgres`. */
   dialect?: "postgres" | "mysql";
+  /** A file with a CA's certificates as PEM, such as Amazon's bundle; turns TLS on. Relative to the config file. */
+  caFile?: string;
   /** A folder of migrations, or a module that exports the app's own migrator. Relative to the config file. */
   migrations?: string | { module: string };
   /** How to migrate, and a login with more rights for it. Default `run`. */

@@ -1,4 +1,5 @@
 /** Where a database is and how to log in, out of a URL setting or of one setting for each part. */
+import { readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import type { ConnectionNames } from "../config/database.ts";
 import { SallyportError } from "../errors.ts";
@@ -66,7 +67,8 @@ export function parseTarget(names: ConnectionNames, { readText, directory }: Tar
   const user = read(names.user) ?? parts.user ?? "";
   const name = read(names.name) ?? parts.name ?? user;
   const password = read(names.password) ?? parts.password ?? "";
-  const tls = parseTls(read(names.tls)) ?? parts.tls ?? false;
+  const ca = names.caFile === undefined ? undefined : { ca: readFileSync(names.caFile, "utf8") };
+  const tls = ca ?? parseTls(read(names.tls)) ?? parts.tls ?? false;
   const title = `${name} on ${host}${host.startsWith("/") ? "" : `:${port}`} as ${user}`;
   return {
     dialect,

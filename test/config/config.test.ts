@@ -163,6 +163,7 @@ describe("shape", () => {
       database: {
         url: "TOKEN",
         dialect: "postgres",
+        caFile: "./server.mjs",
         migrations: "./server.mjs",
         migrate: {
           mode: "wait",

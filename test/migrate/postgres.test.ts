@@ -1,6 +1,7 @@
 /** Migrations on a real PostgreSQL: applied once, by one, whole or not at all. */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,9 +11,10 @@ import { openBooks } from "../../entrypoint/migrate/books.ts";
 import { readFolder } from "../../entrypoint/migrate/folder.ts";
 import { type MigrateOptions, migrate } from "../../entrypoint/migrate/migrate.ts";
 import { runContent } from "../../entrypoint/migrate/work.ts";
+import { CERTIFICATE, KEY } from "../fakes/certificate.ts";
 import { makeFolder } from "../folder.ts";
 import { noPgbouncer, startPgbouncer } from "../servers/pgbouncer.ts";
-import { type PostgresServer, query, startPostgres } from "../servers/postgres.ts";
+import { freePort, type PostgresServer, query, startPostgres } from "../servers/postgres.ts";
 
 let server: PostgresServer;
 before(async () => {
@@ -305,6 +307,45 @@ describe("connecting", () => {
     await assert.rejects(connect(unknown), (error: SallyportError) => {
       assert.ok(!`${error.message} ${error.stack}`.includes("canary"));
       return error.code === "DATABASE_REFUSED" && error.exitCode === 77;
+    });
+  });
+
+  test("a database that is still starting is waited for", async () => {
+    const url = new URL(await server.createDatabase());
+    const port = await freePort();
+    const connecting = connect(Object.assign(new URL(url), { port: String(port) }).href, 20_000);
+    await delay(500);
+    const door = createServer((socket) =>
+      socket.pipe(createConnection(Number(url.port), url.hostname)).pipe(socket),
+    ).listen(port, "127.0.0.1");
+    await connecting;
+    door.close();
+  });
+
+  test("TLS is checked against the CA of a file or of a setting", {
+    skip: process.env.POSTGRES_URL ? "this server's TLS is not ours" : false,
+  }, async () => {
+    await using secure = await startPostgres({ tls: { key: KEY, certificate: CERTIFICATE } });
+    const url = secure.url.replace("127.0.0.1", "localhost");
+    const file = join(makeFolder(), "ca.pem");
+    writeFileSync(file, CERTIFICATE);
+    const ways = [
+      { url: "URL", caFile: file },
+      { url: "URL", tls: "CA" },
+    ];
+    for (const names of ways) {
+      const readText = (name: string) => (name === "CA" ? CERTIFICATE : url);
+      const session = await (await openDatabase(names, { readText, directory: "/", log: quiet })).connect(
+        AbortSignal.timeout(5_000),
+      );
+      assert.deepEqual(await session.query("select ssl from pg_stat_ssl where pid = pg_backend_pid()"), [
+        { ssl: true },
+      ]);
+      await session.close();
+    }
+    await assert.rejects(connect(`${url}?sslmode=require`), {
+      code: "DATABASE_UNREACHABLE",
+      message: /can't be trusted/,
     });
   });
 

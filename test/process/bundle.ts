@@ -82,6 +82,12 @@ export interface Bundle extends AsyncDisposable {
   socket(): string | undefined;
 }
 
+/** What a test that died did not clean up. */
+const leftOver = new Set<() => void>();
+process.once("exit", () => {
+  for (const cleanUp of leftOver) cleanUp();
+});
+
 export function startBundle(options: BundleOptions = {}): Bundle {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "sallyport-test-")));
   writeFiles(directory, options);
@@ -95,7 +101,7 @@ export function startBundle(options: BundleOptions = {}): Bundle {
     rmSync(directory, { recursive: true, force: true });
     for (const path of socketsToAsk(directory)) rmSync(path, { force: true });
   };
-  process.once("exit", cleanUp);
+  leftOver.add(cleanUp);
 
   const output = watchOutput(child);
   const port = async () => Number((await output.match(/listening on (\d+)/))[1]);
@@ -121,7 +127,7 @@ export function startBundle(options: BundleOptions = {}): Bundle {
     admin: (path) => ask({ socketPath: socket() ?? "/nowhere", path }),
     socket,
     async [Symbol.asyncDispose]() {
-      process.off("exit", cleanUp);
+      leftOver.delete(cleanUp);
       child.kill("SIGKILL");
       await output.exit;
       cleanUp();

@@ -1,5 +1,6 @@
 /** A real PostgreSQL: the one that POSTGRES_URL names (its login may create databases), else one of its own out of npm. */
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,10 +19,14 @@ export interface PostgresServer extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export async function startPostgres(): Promise<PostgresServer> {
+export interface PostgresOptions {
+  readonly tls?: { readonly key: string; readonly certificate: string };
+}
+
+export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const { url, stop } = process.env.POSTGRES_URL
     ? { url: process.env.POSTGRES_URL, stop: async () => {} }
-    : await startEmbedded();
+    : await startEmbedded(options);
   const { hostname: host, port, username: user, password } = new URL(url);
   const made: string[] = [];
   const close = async () => {
@@ -62,7 +67,7 @@ export async function query(
   }
 }
 
-async function startEmbedded(): Promise<{ url: string; stop: () => Promise<void> }> {
+async function startEmbedded({ tls }: PostgresOptions): Promise<{ url: string; stop: () => Promise<void> }> {
   const databaseDir = mkdtempSync(join(tmpdir(), "sallyport-postgres-"));
   const port = await freePort();
   const server = new EmbeddedPostgres({
@@ -72,7 +77,7 @@ async function startEmbedded(): Promise<{ url: string; stop: () => Promise<void>
     password: "superuser",
     persistent: false,
     createPostgresUser: process.getuid?.() === 0,
-    postgresFlags: ["-c", "max_connections=200", "-c", "fsync=off"],
+    postgresFlags: [...tlsFlags(databaseDir, tls), "-c", "max_connections=200", "-c", "fsync=off"],
     onLog: () => {},
     onError: () => {},
   });
@@ -87,7 +92,18 @@ async function startEmbedded(): Promise<{ url: string; stop: () => Promise<void>
   return { url: `postgres://postgres:superuser@127.0.0.1:${port}/postgres`, stop };
 }
 
-function freePort(): Promise<number> {
+/** PostgreSQL takes a key only from its own user, or from root with a group's eyes on it. */
+function tlsFlags(folder: string, tls: PostgresOptions["tls"]): string[] {
+  if (!tls) return [];
+  const [key, certificate] = [join(folder, "key.pem"), join(folder, "certificate.pem")];
+  writeFileSync(key, tls.key, { mode: 0o640 });
+  writeFileSync(certificate, tls.certificate);
+  if (process.getuid?.() === 0) execFileSync("chown", ["postgres", key]);
+  chmodSync(key, 0o600);
+  return ["-c", "ssl=on", "-c", `ssl_key_file=${key}`, "-c", `ssl_cert_file=${certificate}`];
+}
+
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const probe = createServer().listen(0, "127.0.0.1", () => {
       const { port } = probe.address() as { port: number };
