@@ -51,7 +51,7 @@ export async function boot(request: BootRequest, world: World): Promise<ParsedCo
 /** Up to and including the schema check: a release task of its own. */
 export async function migrateOnly(request: BootRequest, world: World): Promise<void> {
   const config = await openConfig(request, world);
-  if (!config.database) throw noDatabase();
+  if (!config.database?.folder && !config.database?.module) throw noDatabase();
   const boot: Boot = { ...world, deadline: startDeadline(config.bootTimeoutMs, world.signal) };
   // While it migrates it can be asked how far it is.
   await openDoors(config, boot, new Map(), () => undefined);

@@ -1,10 +1,11 @@
 /** The corridor's middle: database, migrate, schema. */
 import { writeFile } from "node:fs/promises";
+import { abortable, isTimeout } from "./abort.ts";
 import type { AppLog } from "./app/context.ts";
 import type { DatabaseConfig } from "./config/database.ts";
 import { type Database, openDatabase } from "./database/database.ts";
 import type { Session } from "./database/session.ts";
-import { SallyportError } from "./errors.ts";
+import { errorName, SallyportError } from "./errors.ts";
 import { type Books, openBooks } from "./migrate/books.ts";
 import { readFolder } from "./migrate/folder.ts";
 import { checkPlan, type MigrateOptions, migrate } from "./migrate/migrate.ts";
@@ -31,9 +32,8 @@ export interface PrepareOptions {
   readonly log: AppLog;
 }
 
-interface Connected {
+interface Contact {
   readonly database: Database;
-  readonly session: Session;
   /** Read before anything is migrated, so that mistakes in the file are found first. */
   readonly expectations: Expectations | undefined;
 }
@@ -44,17 +44,11 @@ export async function prepareDatabase(
   options: PrepareOptions,
   boot: Boot,
 ): Promise<void> {
-  const connected = await connect(declared, options, boot);
-  try {
-    if (hasMigrations(declared)) {
-      boot.deadline.pause();
-      await step(boot, "migrate", () => applyMigrations(declared, options, boot), describeApplied);
-      boot.deadline.resume();
-    }
-    await checkExpectations(connected, boot);
-  } finally {
-    await connected.session.close();
+  const contact = await connect(declared, options, boot);
+  if (hasMigrations(declared)) {
+    await step(boot, "migrate", () => applyMigrations(declared, options, boot), describeApplied);
   }
+  await checkExpectations(contact, boot);
 }
 
 /** The plan and the schema, without changing anything. @returns everything that is wrong */
@@ -64,18 +58,14 @@ export async function inspectDatabase(
   boot: Boot,
 ): Promise<unknown[]> {
   const failures: unknown[] = [];
-  const connected = await connect(declared, options, boot);
-  try {
-    const plan = () => findPending(declared, options, boot);
-    const planned = hasMigrations(declared) && step(boot, "migrate", plan, describePending);
-    const pending = await Promise.resolve(planned || []).catch((error) => void failures.push(error));
-    for (const id of pending ?? []) boot.log("info", "migration.pending", `${id} would be applied`, { id });
-    // What is missing because it is only pending is no finding.
-    if (pending?.length) boot.log("info", "schema.skipped", "the schema is checked when nothing is pending");
-    else await checkExpectations(connected, boot).catch((error) => void failures.push(error));
-  } finally {
-    await connected.session.close();
-  }
+  const contact = await connect(declared, options, boot);
+  const plan = () => findPending(declared, options, boot);
+  const planned = hasMigrations(declared) && step(boot, "migrate", plan, describePending);
+  const pending = await Promise.resolve(planned || []).catch((error) => void failures.push(error));
+  for (const id of pending ?? []) boot.log("info", "migration.pending", `${id} would be applied`, { id });
+  // What is missing because it is only pending is no finding.
+  if (pending?.length) boot.log("info", "schema.skipped", "the schema is checked when nothing is pending");
+  else await checkExpectations(contact, boot).catch((error) => void failures.push(error));
   return failures;
 }
 
@@ -92,50 +82,78 @@ export async function writeExpectations(
     });
   }
   // The file may be there already, and may be what is to be mended.
-  const { database, session } = await connect({ ...declared, expect: undefined }, options, boot);
-  try {
-    const describe = () => describeSchema(session, database.dialect, boot.deadline.signal);
-    const expectations = await step(boot, "schema", describe, () => `written to ${path}`);
-    await writeFile(path, `${JSON.stringify(expectations, null, 2)}\n`);
-  } finally {
-    await session.close();
-  }
+  const { database } = await connect({ ...declared, expect: undefined }, options, boot);
+  const describe = () =>
+    withSession(database, boot, (session) => describeSchema(session, database.dialect, boot.deadline.signal));
+  const expectations = await step(boot, "schema", describe, () => `written to ${path}`);
+  await writeFile(path, `${JSON.stringify(expectations, null, 2)}\n`);
 }
 
+/** The first contact proves the login. It is not kept: a migration may take longer than a silent connection lives. */
 function connect(
   { connection, expect }: Pick<DatabaseConfig, "connection" | "expect">,
   options: PrepareOptions,
   boot: Boot,
-): Promise<Connected> {
+): Promise<Contact> {
   const open = async () => {
     const expectations = expect === undefined ? undefined : await loadExpectations(expect);
     const database = await openDatabase(connection, { ...options, log: boot.log });
-    return { database, session: await database.connect(boot.deadline.signal), expectations };
+    await withSession(database, boot, async () => {});
+    return { database, expectations };
   };
   return step(boot, "database", open, ({ database }) => database.title);
+}
+
+async function withSession<T>(
+  database: Database,
+  { deadline }: Boot,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await database.connect(deadline.signal);
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
 }
 
 function hasMigrations({ mode, folder, module }: DatabaseConfig): boolean {
   return mode !== "off" && (folder ?? module) !== undefined;
 }
 
+/** For what can't be cancelled: a connection that is half open, a statement of MySQL's. */
+const LATE_MS = 2_000;
+
 /** A stop ends what can be rolled back, and waits for the rest; only then the process may leave. */
-function applyMigrations(declared: DatabaseConfig, options: PrepareOptions, boot: Boot): Promise<string[]> {
-  const { log, status } = boot;
-  const signal = AbortSignal.any([boot.signal, AbortSignal.timeout(declared.timeoutMs)]);
+async function applyMigrations(
+  declared: DatabaseConfig,
+  options: PrepareOptions,
+  boot: Boot,
+): Promise<string[]> {
+  const { log, status, deadline } = boot;
+  const { allowOutOfOrder, baseline, lockTimeoutMs, timeoutMs } = declared;
+  const signal = AbortSignal.any([boot.signal, AbortSignal.timeout(timeoutMs)]);
   const progress = (what: string) => {
     status.progress = what;
   };
-  const { allowOutOfOrder, baseline, lockTimeoutMs } = declared;
   const mode = declared.mode === "off" ? "check" : declared.mode;
   const how: MigrateOptions = { mode, allowOutOfOrder, baseline, lockTimeoutMs, signal, log, progress };
-  const running = withBooks(declared, options, { log, signal }, (books) =>
-    apply(declared, options, books, how),
-  ).finally(() => {
-    status.progress = undefined;
-  });
+  const running = withBooks(declared, options, boot, async (books) => {
+    deadline.pause();
+    return apply(declared, options, books, how);
+  }).finally(() => progress(""));
   boot.closers.push({ name: "the migration", close: () => running.catch(() => {}) });
-  return running;
+  const applied = await abortable(running, AbortSignal.timeout(timeoutMs + LATE_MS)).catch((error) => {
+    throw isTimeout(error) ? tooLong(timeoutMs) : error;
+  });
+  deadline.resume();
+  return applied;
+}
+
+function tooLong(ms: number): SallyportError {
+  return new SallyportError("MIGRATION_FAILED", `migrate.timeout (${ms} ms) passed`, {
+    hint: "What is applied stays applied; see what the database waits for, or raise migrate.timeout.",
+  });
 }
 
 async function apply(
@@ -157,10 +175,10 @@ async function apply(
 function findPending(
   declared: DatabaseConfig,
   options: PrepareOptions,
-  { log, deadline }: Boot,
+  boot: Boot,
 ): Promise<readonly string[]> {
-  const { signal } = deadline;
-  return withBooks(declared, options, { log, signal }, async ({ store }) => {
+  const { signal } = boot.deadline;
+  return withBooks(declared, options, boot, async ({ store }) => {
     if (declared.module) {
       return pendingOfModule(
         await loadMigrator(declared.module, options.settings, { signal, log: options.log }),
@@ -174,23 +192,47 @@ function findPending(
 async function withBooks<T>(
   declared: DatabaseConfig,
   options: PrepareOptions,
-  { log, signal }: Pick<Boot, "log" | "signal">,
+  { log, signal, deadline }: Boot,
   work: (books: Books) => Promise<T>,
 ): Promise<T> {
   const database = await openDatabase(declared.migrator, { ...options, log });
-  const books = await openBooks(database, signal);
+  // The first connection is a part of the boot; later ones may come when its deadline is long past.
+  const connect = (first: boolean) => database.connect(first ? deadline.signal : signal);
+  const books = await openBooks({ ...database, connect: () => connect(false) }, await connect(true));
   try {
     return await work(books);
+  } catch (error) {
+    throw isStatementError(error) ? booksFault(error, database.title) : error;
   } finally {
     await books.close();
   }
 }
 
-async function checkExpectations({ database, session, expectations }: Connected, boot: Boot): Promise<void> {
+function isStatementError(error: unknown): error is Error {
+  return error instanceof Error && error.name === "StatementError";
+}
+
+function booksFault(cause: Error, title: string): SallyportError {
+  const mayNot =
+    errorName(cause) === "42501"
+      ? " Let the owner of sallyport_migrations grant this user select on it."
+      : "";
+  return new SallyportError(
+    "MIGRATION_FAILED",
+    `${title}: the books of migrations can't be used: ${cause.message}`,
+    {
+      hint: `Correct the user's rights or its search_path.${mayNot}`,
+      cause,
+    },
+  );
+}
+
+async function checkExpectations({ database, expectations }: Contact, boot: Boot): Promise<void> {
   if (!expectations) return;
-  const check = async () =>
-    assertSchema(await checkSchema(session, database.dialect, expectations, boot.deadline.signal));
-  const warnings = await step(boot, "schema", check, describeWarnings);
+  const { signal } = boot.deadline;
+  const check = () =>
+    withSession(database, boot, (session) => checkSchema(session, database.dialect, expectations, signal));
+  const warnings = await step(boot, "schema", async () => assertSchema(await check()), describeWarnings);
   for (const { subject, message, mend } of warnings)
     boot.log("warn", "schema.differs", `${message}: ${mend}`, { subject });
 }

@@ -1,5 +1,5 @@
 /** The `database` part of the config. */
-import { access } from "node:fs/promises";
+import { access, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseDuration } from "../duration.ts";
 import type { Problem } from "../errors.ts";
@@ -68,9 +68,11 @@ export async function parseDatabase(
   const folder = typeof migrations === "string" ? resolve(directory, migrations) : undefined;
   const module = typeof migrations === "object" ? resolve(directory, migrations.module) : undefined;
   const schema = expect === undefined ? undefined : resolve(directory, expect);
-  const where = folder ?? module;
-  if (where !== undefined && !(await exists(where))) {
-    problems.push({ subject: "database.migrations", message: `there is no file or folder ${where}` });
+  if (folder !== undefined && !(await isFolder(folder))) {
+    problems.push({ subject: "database.migrations", message: `there is no folder ${folder}` });
+  }
+  if (module !== undefined && !(await exists(module))) {
+    problems.push({ subject: "database.migrations.module", message: `there is no file ${module}` });
   }
   const caFile = config.caFile === undefined ? undefined : resolve(directory, config.caFile);
   if (caFile !== undefined && !(await exists(caFile))) {
@@ -79,7 +81,7 @@ export async function parseDatabase(
   const fixed = { dialect: config.dialect, caFile };
   return {
     connection: { ...connection, ...fixed },
-    migrator: { ...(login.url ? {} : connection), ...login, ...fixed },
+    migrator: { ...(login.url ? { tls: connection.tls } : connection), ...login, ...fixed },
     mode: migrate.mode ?? "run",
     folder,
     module,
@@ -108,6 +110,13 @@ function nameProblems(at: string, names: ConnectionNames, settings: readonly Set
             message: `names the setting '${name}', which is not declared${suggestion(name, declared)}`,
           },
         ],
+  );
+}
+
+function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
   );
 }
 

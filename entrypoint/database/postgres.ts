@@ -29,8 +29,18 @@ export async function openPostgres(target: Target, signal: AbortSignal): Promise
       (await client.query(sql, [...parameters]).catch(fail)).rows as Row[],
     cancel: () => cancel(target, client),
     lost: lost.signal,
-    close: () => client.end().catch(() => {}),
+    close: () => end(client),
   };
+}
+
+const END_MS = 2_000;
+
+/** A connection that is half open never says goodbye. */
+async function end(client: pg.Client): Promise<void> {
+  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
+  const impatience = setTimeout(() => connection.stream.destroy(), END_MS);
+  await client.end().catch(() => {});
+  clearTimeout(impatience);
 }
 
 function optionsOf({ host, port, user, password, name, tls }: Target): pg.ClientConfig {

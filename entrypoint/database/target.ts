@@ -101,7 +101,13 @@ function parseUrl(text: string, setting: string, directory: string): Parts {
       setting,
       `must begin with ${Object.keys(SCHEMES).join("//, ").replace("sqlite:", "sqlite:./file")}`,
     );
-  const decode = (part: string | null) => (part ? decodeURIComponent(part) : undefined);
+  const decode = (part: string | null) => {
+    try {
+      return part ? decodeURIComponent(part) : undefined;
+    } catch {
+      throw invalid(setting, "has a '%' that is not the start of an escape; write it as %25");
+    }
+  };
   return {
     dialect,
     host: decode(url.searchParams.get("host")) ?? decode(url.hostname.replace(/^\[|\]$/g, "")),

@@ -11,9 +11,12 @@ export interface Books {
   close(): Promise<void>;
 }
 
+/** A database whose connections know their own deadline. */
+export type Connectable = Pick<Database, "dialect" | "title"> & { connect(): Promise<Session> };
+
 type Keepers = {
   readonly createStore: (session: Session) => MigrationStore;
-  readonly createLock: (connect: () => Promise<Session>, database: Database) => MigrationLock;
+  readonly createLock: (connect: () => Promise<Session>, database: Connectable) => MigrationLock;
 };
 
 const KEEPERS: Readonly<Record<Database["dialect"], () => Promise<Keepers>>> = {
@@ -22,10 +25,10 @@ const KEEPERS: Readonly<Record<Database["dialect"], () => Promise<Keepers>>> = {
   sqlite: () => import("./sqlite.ts"),
 };
 
-export async function openBooks(database: Database, signal: AbortSignal): Promise<Books> {
+/** @param session where migrations run; the lock opens its own */
+export async function openBooks(database: Connectable, session: Session): Promise<Books> {
   const { createStore, createLock } = await KEEPERS[database.dialect]();
-  const session = await database.connect(signal);
-  const lock = createLock(() => database.connect(signal), database);
+  const lock = createLock(database.connect, database);
   return {
     store: createStore(session),
     lock,

@@ -1,6 +1,6 @@
 /** Reads a folder of migrations: SQL files and modules, in the order of their names, with the directives that they carry. */
 import { createHash } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Problem } from "../errors.ts";
 import type { Migration } from "./migration.ts";
@@ -23,24 +23,44 @@ export function compareIds(a: string, b: string): number {
 }
 
 export async function readFolder(folder: string): Promise<FolderContent> {
-  const entries = await readdir(folder, { withFileTypes: true });
-  const names = entries.filter(
-    (it) => it.isFile() && FILE.test(it.name) && !DOWN.test(it.name) && !it.name.endsWith(".d.ts"),
-  );
-  const migrations = await Promise.all(
-    names.map(async ({ name }) => parseFile(name, await readFile(join(folder, name), "utf8"), folder)),
-  );
+  const names = (await readdir(folder)).filter((name) => !name.startsWith("."));
+  const problems: Problem[] = [];
+  const found = await Promise.all(names.map((name) => readEntry(folder, name, problems)));
+  const migrations = found.filter((it) => it !== undefined);
+  if (migrations.length === 0)
+    problems.push({ subject: folder, message: "has no migration: no .sql, .mjs or .ts file" });
   migrations.sort(
     (a, b) => Number(a.kind === "repeatable") - Number(b.kind === "repeatable") || compareIds(a.id, b.id),
   );
-  return { migrations, problems: [...duplicates(migrations), ...directiveProblems(migrations)] };
+  return { migrations, problems: [...problems, ...duplicates(migrations), ...directiveProblems(migrations)] };
+}
+
+/** Files that look like migrations to another tool must not be passed over in silence. */
+const FOREIGN = /\.(js|cjs|mts|cts|sql)$/i;
+
+/** Follows links: in a mounted ConfigMap every file is one. */
+async function readEntry(folder: string, name: string, problems: Problem[]): Promise<Migration | undefined> {
+  const path = join(folder, name);
+  const at = (message: string) => void problems.push({ subject: name, message });
+  if ((await stat(path)).isDirectory()) {
+    const isPrisma = (await readdir(path)).includes("migration.sql");
+    return isPrisma ? at("is a folder of Prisma's; let a module with prismaSql apply it") : undefined;
+  }
+  if (DOWN.test(name) || name.endsWith(".d.ts")) return undefined;
+  if (!FILE.test(name))
+    return FOREIGN.test(name) ? at("is not named .sql, .mjs or .ts, so it would not be applied") : undefined;
+  try {
+    return parseFile(name, new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path)), folder);
+  } catch {
+    return at("is not UTF-8");
+  }
 }
 
 /** `20260101120000_add_orders.sql` and `20260101120000_add_users.sql`: which one comes first would be chance. */
 function duplicates(migrations: readonly Migration[]): Problem[] {
   const byNumber = Map.groupBy(
     migrations.filter(({ kind }) => kind === "once"),
-    ({ id }) => /^\d+/.exec(id)?.[0] ?? id,
+    ({ id }) => /^0*(\d+)/.exec(id)?.[1] ?? id,
   );
   return [...byNumber.values()]
     .filter((group) => group.length > 1)
@@ -76,9 +96,12 @@ function scriptFault(statements: readonly string[], transaction: boolean): strin
 function splitRoughly(sql: string): string[] {
   const bare = sql
     .replace(/\$(\w*)\$[\s\S]*?\$\1\$/g, "")
-    .replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"/g, "")
+    .replace(/'[^']*'|"[^"]*"/g, "")
     .replace(/--.*$|\/\*[\s\S]*?\*\//gm, "");
-  return bare.split(";").filter((part) => part.trim() !== "");
+  // A routine's body may have any statement in it, and where it ends is the dialect's secret.
+  const routine = /\bcreate\s[^;]*?\b(procedure|function|trigger|event|package)\b/i.exec(bare);
+  const plain = routine ? `${bare.slice(0, routine.index)} routine` : bare;
+  return plain.split(";").filter((part) => part.trim() !== "");
 }
 
 export function parseFile(id: string, raw: string, folder: string): Migration {

@@ -6,6 +6,7 @@ import type { Log } from "../log.ts";
 import { compareIds, type FolderContent } from "./folder.ts";
 import type { HeldLock, Migration, MigrationLock, MigrationStore } from "./migration.ts";
 import { type Plan, type PlanOptions, planMigrations } from "./plan.ts";
+import type { Run } from "./work.ts";
 
 export interface MigrateOptions extends PlanOptions {
   /** `run` applies, `wait` leaves it to another process, `check` only looks. */
@@ -26,7 +27,7 @@ export interface MigrateParts {
   readonly store: MigrationStore;
   readonly lock: MigrationLock;
   /** Runs what a migration holds. */
-  readonly work: (content: Migration["content"]) => Promise<void>;
+  readonly work: Run;
   /** Ends the statement that runs. */
   readonly cancel: () => Promise<void>;
 }
@@ -71,7 +72,7 @@ async function applyAll(parts: MigrateParts, held: HeldLock, options: MigrateOpt
   for (const migration of pending) {
     const started = performance.now();
     progress(migration.id);
-    await applyOne(migration, parts, AbortSignal.any([options.signal, held.lost])).catch((error) => {
+    await applyOne(migration, parts, { stop: options.signal, lost: held.lost }).catch((error) => {
       if (options.signal.aborted && !isTimeout(options.signal.reason)) throw options.signal.reason;
       throw failed(migration, applied, pending.length, held.lost.aborted ? held.lost.reason : error);
     });
@@ -82,20 +83,31 @@ async function applyAll(parts: MigrateParts, held: HeldLock, options: MigrateOpt
   return applied;
 }
 
-/** An end is prompt where the database can undo what was begun; elsewhere the file is finished first. */
+/**
+ * An end is prompt where the database can undo what was begun; elsewhere the file is finished first, unless the lock is lost.
+ * What could not be cancelled must not be committed either: the lock may be another process's by now.
+ */
 async function applyOne(
   migration: Migration,
   { store, work, cancel }: MigrateParts,
-  end: AbortSignal,
+  { stop, lost }: { readonly stop: AbortSignal; readonly lost: AbortSignal },
 ): Promise<void> {
+  const end = AbortSignal.any([stop, lost]);
+  const isUndone = store.transactional && migration.transaction;
+  const mustEnd = isUndone ? end : lost;
+  // Outside a transaction a deadline ends the statement all the same; the books say that it was begun.
+  const cancelNow = () =>
+    void (store.transactional && (isUndone || isTimeout(end.reason)) && cancel().catch(() => {}));
   end.throwIfAborted();
-  const mayCancel = store.transactional && migration.transaction;
-  const stop = () => void (mayCancel && cancel().catch(() => {}));
-  end.addEventListener("abort", stop, { once: true });
+  end.addEventListener("abort", cancelNow, { once: true });
   try {
-    await store.apply(migration, work);
+    await store.apply(migration, async (content) => {
+      mustEnd.throwIfAborted();
+      await work(content, mustEnd);
+      mustEnd.throwIfAborted();
+    });
   } finally {
-    end.removeEventListener("abort", stop);
+    end.removeEventListener("abort", cancelNow);
   }
 }
 
@@ -124,6 +136,8 @@ async function waitForOther(parts: MigrateParts, options: MigrateOptions): Promi
   return pollUntil(options, async () => {
     const plan = await read(parts, options);
     if (plan.pending.length === 0 && plan.problems.length === 0) return [];
+    // What is begun may be under way; anything else will not mend itself.
+    if (plan.problems.length > plan.begun) throw invalid(plan);
     return `${plan.pending.length} migrations are still pending`;
   });
 }
@@ -139,13 +153,14 @@ export async function pollUntil<T extends object>(
   const { lockTimeoutMs, signal, progress, random = Math.random } = options;
   const deadline = performance.now() + lockTimeoutMs;
   for (let tries = 1; ; tries++) {
+    if (isTimeout(signal.reason)) throw locked("migrate.timeout passed while waiting", lockTimeoutMs);
     signal.throwIfAborted();
     const result = await attempt(tries);
     if (typeof result !== "string") return result;
     if (performance.now() > deadline) throw locked(result, lockTimeoutMs);
     progress("waiting");
     const waitMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries - 1)) * (0.5 + random() / 2);
-    await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+    await delay(waitMs, undefined, { signal }).catch(() => {});
   }
 }
 

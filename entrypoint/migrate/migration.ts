@@ -25,6 +25,9 @@ export interface Program {
   readonly path: string;
 }
 
+/** Does what a migration holds. */
+export type Work = (content: Migration["content"]) => Promise<void>;
+
 /** One line in the books. */
 export interface MigrationRecord {
   readonly id: string;
@@ -45,7 +48,7 @@ export interface MigrationStore {
   readonly transactional: boolean;
   /** In any order. An empty list, too, when there are no books yet; reading does not make them. */
   records(): Promise<MigrationRecord[]>;
-  apply(migration: Migration, work: (script: Migration["content"]) => Promise<void>): Promise<void>;
+  apply(migration: Migration, work: Work): Promise<void>;
   /** Writes down what was done before there were books, without doing it. False, and nothing written, where there are no tables. */
   adopt(migrations: readonly Migration[]): Promise<boolean>;
 }

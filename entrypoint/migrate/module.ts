@@ -133,7 +133,7 @@ function checkStatus(state: MigratorStatus): readonly string[] {
 
 /** To say what the loop for files says, which needs no more of a migration than its name. */
 function toPlan({ pending, problems, newer = [] }: MigratorStatus): Plan {
-  return { pending: pending.map((id) => ({ id }) as Migration), problems, newer };
+  return { pending: pending.map((id) => ({ id }) as Migration), problems, begun: 0, newer };
 }
 
 const CLOSE_TIMEOUT_MS = 5_000;

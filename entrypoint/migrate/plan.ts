@@ -8,6 +8,8 @@ export interface Plan {
   readonly pending: readonly Migration[];
   /** Each one keeps all of them from running. */
   readonly problems: readonly Problem[];
+  /** How many of these are files that were begun and not finished: cut off, or under way in another process. */
+  readonly begun: number;
   /** Applied by a newer image than this one. */
   readonly newer: readonly string[];
 }
@@ -43,7 +45,10 @@ export function planMigrations(
     if (fault) problems.push({ subject: migration.id, message: fault });
     return !record?.finishedAt || record.checksum !== migration.checksum;
   });
-  return { pending, problems, newer };
+  const begun = pending.filter(
+    ({ id, idempotent }) => !idempotent && books.has(id) && !books.get(id)?.finishedAt,
+  ).length;
+  return { pending, problems, begun, newer };
 }
 
 function recordFault(

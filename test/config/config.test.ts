@@ -164,7 +164,7 @@ describe("shape", () => {
         url: "TOKEN",
         dialect: "postgres",
         caFile: "./server.mjs",
-        migrations: "./server.mjs",
+        migrations: ".",
         migrate: {
           mode: "wait",
           url: "TOKEN",

@@ -1,66 +1,23 @@
 /** Migrations on a real PostgreSQL: applied once, by one, whole or not at all. */
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createConnection, createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { openDatabase } from "../../entrypoint/database/database.ts";
 import type { SallyportError } from "../../entrypoint/errors.ts";
-import { openBooks } from "../../entrypoint/migrate/books.ts";
-import { readFolder } from "../../entrypoint/migrate/folder.ts";
-import { type MigrateOptions, migrate } from "../../entrypoint/migrate/migrate.ts";
-import { runContent } from "../../entrypoint/migrate/work.ts";
 import { CERTIFICATE, KEY } from "../fakes/certificate.ts";
 import { makeFolder } from "../folder.ts";
 import { noPgbouncer, startPgbouncer } from "../servers/pgbouncer.ts";
 import { freePort, type PostgresServer, query, startPostgres } from "../servers/postgres.ts";
+import { folderOf, quiet, run } from "./postgres-run.ts";
 
 let server: PostgresServer;
 before(async () => {
   server = await startPostgres();
 });
 after(() => server?.close());
-
-const quiet = () => {};
-
-function folderOf(files: Readonly<Record<string, string>>): string {
-  const folder = makeFolder();
-  mkdirSync(folder, { recursive: true });
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  return folder;
-}
-
-interface Run extends Partial<MigrateOptions> {
-  readonly events?: string[];
-}
-
-async function run(url: string, folder: string, { events = [], ...more }: Run = {}): Promise<string[]> {
-  const signal = more.signal ?? AbortSignal.timeout(30_000);
-  const log: MigrateOptions["log"] = (_level, event, message) => void events.push(`${event} ${message}`);
-  const database = await openDatabase({ url: "URL" }, { readText: () => url, directory: "/", log: quiet });
-  const books = await openBooks(database, signal);
-  try {
-    const parts = {
-      ...books,
-      folder: await readFolder(folder),
-      work: runContent(books.session, {}),
-      cancel: books.session.cancel,
-    };
-    const options = {
-      mode: "run",
-      allowOutOfOrder: false,
-      lockTimeoutMs: 20_000,
-      progress: quiet,
-      ...more,
-      log,
-      signal,
-    } as const;
-    return await migrate(parts, options);
-  } finally {
-    await books.close();
-  }
-}
 
 const count = async (url: string, table: string) =>
   Number((await query(url, `select count(*) from ${table}`))[0]?.count);

@@ -10,7 +10,8 @@ export const WAIT_MS = 30_000;
 export async function openUrl(url: string): Promise<Books> {
   const directory = import.meta.dirname;
   const database = await openDatabase({ url: "URL" }, { readText: () => url, directory, log: () => {} });
-  return openBooks(database, AbortSignal.timeout(WAIT_MS));
+  const connect = () => database.connect(AbortSignal.timeout(WAIT_MS));
+  return openBooks({ ...database, connect }, await connect());
 }
 
 /** Texts by name, in the order in which they are applied. */

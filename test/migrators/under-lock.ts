@@ -26,7 +26,10 @@ export async function runUnderLock(url: string, migrator: Migrator): Promise<str
     { url: "DATABASE_URL" },
     { readText: () => url, directory: import.meta.dirname, log: options.log },
   );
-  const books = await openBooks(database, options.signal);
+  const books = await openBooks(
+    { ...database, connect: () => database.connect(options.signal) },
+    await database.connect(options.signal),
+  );
   try {
     return await migrateByModule({ migrator, lock: books.lock }, options);
   } finally {

@@ -1,0 +1,55 @@
+/** Runs a folder of migrations on a PostgreSQL, as the corridor would. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { openDatabase } from "../../entrypoint/database/database.ts";
+import { openBooks } from "../../entrypoint/migrate/books.ts";
+import { readFolder } from "../../entrypoint/migrate/folder.ts";
+import { type MigrateOptions, migrate } from "../../entrypoint/migrate/migrate.ts";
+import { runContent } from "../../entrypoint/migrate/work.ts";
+import { makeFolder } from "../folder.ts";
+
+export const quiet = (): void => {};
+
+export function folderOf(files: Readonly<Record<string, string>>): string {
+  const folder = makeFolder();
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  return folder;
+}
+
+export interface Run extends Partial<MigrateOptions> {
+  readonly events?: string[];
+}
+
+export async function run(
+  url: string,
+  folder: string,
+  { events = [], ...more }: Run = {},
+): Promise<string[]> {
+  const signal = more.signal ?? AbortSignal.timeout(30_000);
+  const log: MigrateOptions["log"] = (_level, event, message) => void events.push(`${event} ${message}`);
+  const database = await openDatabase({ url: "URL" }, { readText: () => url, directory: "/", log: quiet });
+  const books = await openBooks(
+    { ...database, connect: () => database.connect(signal) },
+    await database.connect(signal),
+  );
+  try {
+    const parts = {
+      ...books,
+      folder: await readFolder(folder),
+      work: runContent(books.session, {}),
+      cancel: books.session.cancel,
+    };
+    const options = {
+      mode: "run",
+      allowOutOfOrder: false,
+      lockTimeoutMs: 20_000,
+      progress: quiet,
+      ...more,
+      log,
+      signal,
+    } as const;
+    return await migrate(parts, options);
+  } finally {
+    await books.close();
+  }
+}
