@@ -43,7 +43,7 @@ async function end(client: pg.Client): Promise<void> {
   clearTimeout(impatience);
 }
 
-function optionsOf({ host, port, user, password, name, tls }: Target): pg.ClientConfig {
+function optionsOf({ host, port, user, password, name, tls, options }: Target): pg.ClientConfig {
   return {
     host,
     port,
@@ -52,6 +52,7 @@ function optionsOf({ host, port, user, password, name, tls }: Target): pg.Client
     database: name,
     ssl: typeof tls === "object" ? { ca: tls.ca } : tls,
     application_name: "sallyport",
+    ...(options !== undefined && { options }),
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
   };
@@ -108,7 +109,7 @@ const QUOTES_DATA = /^22/;
 /** `detail` and `where` of PostgreSQL's errors quote rows, and so does the message of those about data. */
 function fail(error: unknown): never {
   const { code, message, position } = error as { code?: string; message: string; position?: string };
-  const words = QUOTES_DATA.test(code ?? "") ? message.replace(/"[\s\S]*"/, '"…"') : message;
+  const words = QUOTES_DATA.test(code ?? "") ? message.replace(/["«„][\s\S]*["»“]/, '"…"') : message;
   throw new StatementError(
     code ?? errorName(error),
     words,

@@ -24,6 +24,8 @@ export interface Target {
   /** The database's name, or the file of SQLite. */
   readonly name: string;
   readonly tls: Tls;
+  /** Of PostgreSQL: what the URL's `options` say, or the search path that Prisma calls `schema`. */
+  readonly options: string | undefined;
   readonly title: string;
 }
 
@@ -59,6 +61,7 @@ export function parseTarget(names: ConnectionNames, { readText, directory }: Tar
       password: new Secret("", ""),
       name,
       tls: false,
+      options: undefined,
       title: name,
     };
   }
@@ -78,11 +81,14 @@ export function parseTarget(names: ConnectionNames, { readText, directory }: Tar
     password: new Secret(password, "the database's password"),
     name,
     tls,
+    options: parts.options,
     title,
   };
 }
 
-type Parts = { readonly [Part in "host" | "port" | "user" | "password" | "name"]?: string | undefined } & {
+type Parts = {
+  readonly [Part in "host" | "port" | "user" | "password" | "name" | "options"]?: string | undefined;
+} & {
   readonly dialect?: Dialect | undefined;
   readonly tls?: Tls | undefined;
 };
@@ -115,8 +121,13 @@ function parseUrl(text: string, setting: string, directory: string): Parts {
     user: decode(url.username),
     password: decode(url.password),
     name: decode(url.pathname.slice(1)),
+    options: url.searchParams.get("options") ?? searchPath(url.searchParams.get("schema")),
     tls: parseTls(url.searchParams.get("sslmode") ?? url.searchParams.get("ssl-mode") ?? undefined),
   };
+}
+
+function searchPath(schema: string | null): string | undefined {
+  return schema === null ? undefined : `-c search_path=${JSON.stringify(schema).replaceAll(" ", "\\ ")}`;
 }
 
 /** A word of `sslmode`, or a CA's certificates. Every mode that asks for TLS checks the certificate. */

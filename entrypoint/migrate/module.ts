@@ -174,7 +174,9 @@ function leftOver({ name }: Migrator, pending: readonly string[]): SallyportErro
 }
 
 function wordsOf(error: unknown): string {
-  return error instanceof Error && error.message !== "" ? error.message : errorName(error);
+  if (!(error instanceof Error) || error.message === "") return errorName(error);
+  // SQLSTATE class 22 is about data, and its messages quote it.
+  return /^22/.test(errorName(error)) ? error.message.replace(/["«„][\s\S]*["»“]/, '"…"') : error.message;
 }
 
 /**

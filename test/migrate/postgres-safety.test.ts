@@ -126,3 +126,17 @@ test("a user that may use no schema is told so, instead of waiting for a lock", 
   await query(url, `alter database ${new URL(url).pathname.slice(1)} set search_path = nowhere`);
   await assert.rejects(run(url, folderOf({ "1.sql": "select 1" })), { code: "DATABASE_INVALID" });
 });
+
+for (const search of ["?options=-c%20search_path%3D%22inner%22", "?schema=inner"]) {
+  test(`a URL that names its schema (${search}) is obeyed`, async () => {
+    const url = await server.createDatabase();
+    await query(url, 'create schema "inner"');
+    const inside = Object.assign(new URL(url), { search }).href;
+    assert.equal((await run(inside, folderOf({ "1.sql": "create table t (id int)" }))).length, 1);
+    const tables = await query(
+      url,
+      "select distinct schemaname from pg_tables where tablename in ('t', 'sallyport_migrations')",
+    );
+    assert.deepEqual(tables, [{ schemaname: "inner" }]);
+  });
+}
