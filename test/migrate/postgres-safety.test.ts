@@ -3,11 +3,10 @@ import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import type { SallyportError } from "../../entrypoint/errors.ts";
 import { makeFolder } from "../folder.ts";
 import { type PostgresServer, query, startPostgres } from "../servers/postgres.ts";
-import { folderOf, run } from "./postgres-run.ts";
+import { breakLock, folderOf, run, untilRunning } from "./postgres-run.ts";
 
 let server: PostgresServer;
 before(async () => {
@@ -49,14 +48,11 @@ test("a lock that is lost while a module thinks: the module's work is not commit
     await new Promise((resolve) => setTimeout(resolve, 1500));
   };`;
   const folder = folderOf({ "1_slow.mjs": slow });
-  const first = run(url, folder);
-  await delay(500);
-  await query(
-    url,
-    "select pg_terminate_backend(l.pid) from pg_locks l where l.locktype = 'advisory' and l.database = (select oid from pg_database where datname = current_database())",
-  );
+  const first = assert.rejects(run(url, folder), { code: "MIGRATION_FAILED" });
+  await untilRunning(url, "insert into rows values (1)");
+  await breakLock(url);
   const second = run(url, folder);
-  await assert.rejects(first, { code: "MIGRATION_FAILED" });
+  await first;
   assert.deepEqual(await second, ["1_slow.mjs"]);
   assert.equal((await query(url, "select * from rows")).length, 1);
 });

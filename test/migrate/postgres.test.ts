@@ -11,7 +11,7 @@ import { CERTIFICATE, KEY } from "../fakes/certificate.ts";
 import { makeFolder } from "../folder.ts";
 import { noPgbouncer, startPgbouncer } from "../servers/pgbouncer.ts";
 import { freePort, type PostgresServer, query, startPostgres } from "../servers/postgres.ts";
-import { folderOf, quiet, run } from "./postgres-run.ts";
+import { breakLock, folderOf, quiet, run, untilRunning } from "./postgres-run.ts";
 
 let server: PostgresServer;
 before(async () => {
@@ -125,7 +125,7 @@ test("who waits is told who holds the lock, and gives up after lockTimeout", asy
   const url = await server.createDatabase();
   const folder = folderOf({ "1_slow.sql": "select pg_sleep(3)" });
   const first = run(url, folder);
-  await delay(300);
+  await untilRunning(url, "select pg_sleep(3)");
   const events: string[] = [];
   await assert.rejects(run(url, folder, { lockTimeoutMs: 500, events }), {
     code: "MIGRATION_LOCKED",
@@ -140,14 +140,11 @@ test("who waits is told who holds the lock, and gives up after lockTimeout", asy
 
 test("a holder whose connection breaks frees the lock, and does not go on", async () => {
   const url = await server.createDatabase();
-  const folder = folderOf({ "1_slow.sql": "select pg_sleep(1)", "2_never.sql": "create table never ()" });
-  const first = run(url, folder);
-  await delay(300);
-  await query(
-    url,
-    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sallyport' and state = 'idle in transaction' and datname = current_database()",
-  );
-  await assert.rejects(first, { code: "MIGRATION_FAILED" });
+  const folder = folderOf({ "1_slow.sql": "select pg_sleep(5)", "2_never.sql": "create table never ()" });
+  const first = assert.rejects(run(url, folder), { code: "MIGRATION_FAILED" });
+  await untilRunning(url, "select pg_sleep(5)");
+  await breakLock(url);
+  await first;
   assert.deepEqual(await query(url, "select to_regclass('never') as never"), [{ never: null }]);
 });
 
@@ -156,7 +153,7 @@ test("a stop in mid-file rolls it back", async () => {
   const folder = folderOf({ "1.sql": "create table half (id int); select pg_sleep(60);" });
   const stop = new AbortController();
   const running = run(url, folder, { signal: stop.signal });
-  await delay(400);
+  await untilRunning(url, "create table half (id int); select pg_sleep(60);");
   const reason = { kind: "signal" };
   stop.abort(reason);
   await assert.rejects(running, (error) => error === reason);
