@@ -1,0 +1,85 @@
+/** One pool of the app through its whole life: the handle, the current member behind it, and the old ones that still drain. */
+import type { Log } from "../log.ts";
+import { type Definition, discard, type Member } from "./candidate.ts";
+import { createHandle, type Handle } from "./handle.ts";
+import { type Retiree, retire } from "./handover.ts";
+
+export interface EntryOptions {
+  readonly name: string;
+  readonly definition: Definition;
+  readonly log: Log;
+  readonly drainTimeoutMs: number;
+  /** Ends every drain by force. */
+  readonly force: AbortSignal;
+}
+
+export class Entry {
+  readonly name: string;
+  readonly definition: Definition;
+  readonly handle: Handle<object>;
+  readonly retirees = new Set<Retiree>();
+  member: Member;
+  readonly #options: EntryOptions;
+  /** What the app has set; during a handover the pool's own limit is lower. */
+  #limit: number | undefined;
+
+  constructor(member: Member, options: EntryOptions) {
+    this.name = options.name;
+    this.definition = options.definition;
+    this.member = member;
+    this.#options = options;
+    this.#limit = limitOf(member);
+    this.handle = createHandle(member.pool, options.name, member.kind?.links);
+  }
+
+  isTouchedBy(changed: ReadonlySet<string>): boolean {
+    return !this.handle.hasEnded && this.definition.uses.some((name) => changed.has(name));
+  }
+
+  /** In one go: whoever calls the handle next finds the new pool, and on the old one idle connections are closing. */
+  swap(fresh: Member): void {
+    // In the meantime the app may have ended it.
+    if (this.handle.hasEnded) return void discard(fresh, this.definition);
+    const old = this.member;
+    this.member = fresh;
+    this.#limit = limitOf(fresh);
+    if (old.kind === fresh.kind) fresh.kind?.carryOver?.(old.pool, fresh.pool);
+    this.handle.replace(fresh.pool);
+    const retiree = this.#retire(old, "the old pool");
+    this.retirees.add(retiree);
+    this.#balance();
+    void retiree.done.then(() => {
+      this.retirees.delete(retiree);
+      this.handle.forget(old.pool);
+      old.kind?.bury?.(old.pool, () => this.member.pool);
+      this.#balance();
+    });
+  }
+
+  async close(): Promise<void> {
+    const current = this.handle.hasEnded ? [] : [this.#retire(this.member, "the pool")];
+    await Promise.all([...this.retirees, ...current].map(({ done }) => done));
+  }
+
+  #retire(member: Member, title: string): Retiree {
+    const { drainTimeoutMs, force } = this.#options;
+    return retire(member, {
+      ...this.#options,
+      title,
+      signal: AbortSignal.any([AbortSignal.timeout(drainTimeoutMs), force]),
+      onProgress: () => this.#balance(),
+    });
+  }
+
+  /** Old and new together stay at the limit, but for the connection that each new one was proved with. */
+  #balance(): void {
+    const { kind, pool } = this.member;
+    if (this.#limit === undefined || !kind?.limit || kind.hasEnded(pool)) return;
+    const old = [...this.retirees].reduce((sum, retiree) => sum + retiree.open(), 0);
+    kind.limit.set(pool, Math.max(1, this.#limit - old));
+  }
+}
+
+function limitOf({ pool, kind }: Member): number | undefined {
+  return kind?.limit?.get(pool);
+}

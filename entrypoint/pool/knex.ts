@@ -1,0 +1,161 @@
+/** Instances of `knex`, with the pool of their own (tarn) inside. Its `destroy()` turns those away who wait. */
+import type { Emitter } from "./listeners.ts";
+import { accountName } from "./mysql.ts";
+import { userOfUrl } from "./pg.ts";
+import type { PoolKind } from "./pool-kind.ts";
+
+interface TarnPool {
+  min: number;
+  max: number;
+  idleTimeoutMillis: number;
+  readonly used: readonly { readonly resource: Connection }[];
+  readonly free: readonly { readonly resource: Connection }[];
+  readonly pendingAcquires: readonly { abort(): void }[];
+  numUsed(): number;
+  numFree(): number;
+  numPendingAcquires(): number;
+  numPendingCreates(): number;
+  check(): void;
+  destroy(): Promise<unknown>;
+  _tryAcquireOrCreate?(): void;
+}
+
+/** Of the driver below. */
+type Connection = Partial<Emitter> & {
+  readonly stream?: Destroyable;
+  readonly connection?: { readonly stream?: Destroyable };
+};
+type Destroyable = Emitter & { destroy(error?: Error): void };
+
+interface Driver {
+  readonly Client?: new (...args: unknown[]) => Connection;
+  createConnection?(...args: unknown[]): Connection;
+}
+
+interface KnexClient {
+  pool: TarnPool | undefined;
+  driver: Driver;
+  readonly dialect?: string;
+  readonly connectionSettings?: { readonly user?: unknown; readonly connectionString?: unknown };
+}
+
+type Knex = ((...args: unknown[]) => unknown) & {
+  readonly client: KnexClient;
+  raw(sql: string): Promise<unknown>;
+  destroy(): Promise<void>;
+};
+
+/** Connections that are only opening: tarn does not know them yet. */
+const opening = new WeakMap<KnexClient, Set<Connection>>();
+
+export const knex: PoolKind<Knex> = {
+  name: "knex",
+  links: { destroy: "end" },
+  recognizes: (it): it is Knex => {
+    const { client, raw } = it as Partial<Knex>;
+    return (
+      typeof it === "function" && typeof raw === "function" && typeof client?.pool?.numUsed === "function"
+    );
+  },
+  userOf({ client: { connectionSettings } }) {
+    const { user, connectionString } = connectionSettings ?? {};
+    return userOfUrl(connectionString) ?? (typeof user === "string" ? user : undefined);
+  },
+  hasEnded: ({ client }) => client.pool === undefined,
+  async probe(instance) {
+    const { client } = instance;
+    const restore = watchOpening(client);
+    try {
+      const hasUsers = /^(postgres|pg|mysql|redshift|cockroach)/.test(client.dialect ?? "");
+      const name = nameIn(await instance.raw(hasUsers ? "select current_user as name" : "select 1 as one"));
+      return client.dialect === "mysql" ? accountName(name) : name;
+    } finally {
+      restore();
+    }
+  },
+  load({ client: { pool } }) {
+    if (!pool) return { open: 0, busy: 0 };
+    const running = pool.numUsed() + pool.numPendingCreates();
+    return { open: running + pool.numFree(), busy: running + pool.numPendingAcquires() };
+  },
+  trim({ client: { pool } }) {
+    if (!pool || pool.numFree() === 0) return [];
+    const farewells = pool.free.map(({ resource }) => whenClosed(resource));
+    // So that its own sweep takes all that are free.
+    Object.assign(pool, { min: 0, idleTimeoutMillis: 0 });
+    pool.check();
+    return farewells;
+  },
+  close: (instance) => instance.destroy(),
+  cut(instance) {
+    const { client } = instance;
+    const { pool } = client;
+    if (!pool) return;
+    for (const waiting of [...pool.pendingAcquires]) waiting.abort();
+    const known = [...pool.used, ...pool.free].map(({ resource }) => resource);
+    for (const connection of [...known, ...(opening.get(client) ?? [])]) {
+      connection.on?.("error", () => {});
+      socketOf(connection)?.destroy(new Error("the pool was closed"));
+    }
+    instance.destroy().catch(() => {});
+  },
+  limit: {
+    get: ({ client }) => client.pool?.max,
+    set({ client: { pool } }, limit) {
+      if (!pool) return;
+      pool.max = limit;
+      pool._tryAcquireOrCreate?.();
+    },
+  },
+  // Queries that were built with the old one, and not run yet, run on the new one.
+  bury(old, current) {
+    Object.defineProperty(old.client, "pool", { get: () => current().client.pool, set: () => {} });
+  },
+};
+
+/** Sees what the driver makes, until the returned function is called. */
+function watchOpening(client: KnexClient): () => void {
+  const { driver } = client;
+  const made = new Set<Connection>();
+  opening.set(client, made);
+  const { Client, createConnection } = driver;
+  const noted = (connection: Connection) => {
+    made.add(connection);
+    return connection;
+  };
+  client.driver = Object.create(driver, {
+    ...(Client && {
+      Client: {
+        value: new Proxy(Client, {
+          construct: (target, args, self) => noted(Reflect.construct(target, args, self)),
+        }),
+      },
+    }),
+    ...(createConnection && {
+      createConnection: { value: (...args: unknown[]) => noted(createConnection.apply(driver, args)) },
+    }),
+  });
+  return () => {
+    client.driver = driver;
+    opening.delete(client);
+  };
+}
+
+/** `pg` hands over an object with rows, `mysql2` the rows and their fields. */
+function nameIn(result: unknown): string | undefined {
+  const rows = Array.isArray(result) ? result[0] : (result as { rows?: unknown }).rows;
+  const name = Array.isArray(rows) ? (rows[0] as { name?: unknown } | undefined)?.name : undefined;
+  return typeof name === "string" ? name : undefined;
+}
+
+function socketOf({ stream, connection }: Connection): Destroyable | undefined {
+  return connection?.stream ?? stream;
+}
+
+function whenClosed(connection: Connection): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = socketOf(connection);
+    if (socket) socket.on("close", () => resolve());
+    else resolve();
+  });
+}

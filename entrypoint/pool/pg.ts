@@ -1,0 +1,102 @@
+/** `Pool` of `pg`. Its `end()` leaves those who wait for a connection without an answer, for ever: it comes when nobody waits. */
+import type { Emitter } from "./listeners.ts";
+import type { PoolKind } from "./pool-kind.ts";
+
+interface PgClient extends Emitter {
+  query(sql: string): Promise<{ rows: Record<string, string>[] }>;
+  release(destroy?: boolean): void;
+  /** Missing where the driver is `pg-native`. */
+  readonly connection?: { readonly stream?: { destroy(): void } };
+  end(): Promise<void>;
+}
+
+type Release = (destroy: boolean) => void;
+
+export interface PgPool extends Emitter {
+  readonly options: { max: number; user?: unknown; connectionString?: unknown };
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly waitingCount: number;
+  readonly ending: boolean;
+  connect(): Promise<PgClient>;
+  connect(callback: (error: Error | undefined, client: PgClient, release: Release) => void): void;
+  end(): Promise<void>;
+  readonly _clients?: readonly PgClient[];
+  readonly _pendingQueue?: { callback(error: Error): void }[];
+  _pulseQueue?(): void;
+}
+
+export const pg: PoolKind<PgPool> = {
+  name: "pg",
+  links: { end: "end" },
+  recognizes: (it): it is PgPool =>
+    ["totalCount", "idleCount", "waitingCount", "ending", "options"].every((key) => key in it) &&
+    "connect" in it,
+  userOf: ({ options: { user, connectionString } }) => userOfUrl(connectionString) ?? text(user),
+  hasEnded: ({ ending }) => ending,
+  async probe(pool) {
+    const client = await pool.connect();
+    try {
+      const { rows } = await client.query("select session_user as name");
+      client.release();
+      return rows[0]?.name;
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+  },
+  load: ({ totalCount, idleCount, waitingCount }) => ({
+    open: totalCount,
+    busy: totalCount - idleCount + waitingCount,
+  }),
+  trim: (pool) => Array.from({ length: pool.idleCount }, () => dismiss(pool)),
+  close: (pool) => (pool.ending ? Promise.resolve() : pool.end()),
+  cut(pool) {
+    for (const client of pool._clients ?? []) {
+      // Whoever has checked it out may listen to nothing, and what is unheard ends the process.
+      client.on("error", () => {});
+      const { stream } = client.connection ?? {};
+      if (stream) stream.destroy();
+      else client.end().catch(() => {});
+    }
+    for (const { callback } of pool._pendingQueue?.splice(0) ?? [])
+      callback(new Error("the pool was closed"));
+    if (!pool.ending) pool.end().catch(() => {});
+  },
+  // It looks at the limit whenever it is asked for a connection, and at its queue when one comes back.
+  limit: {
+    get: ({ options }) => options.max,
+    set(pool, limit) {
+      pool.options.max = limit;
+      for (let room = limit - pool.totalCount; room > 0 && pool.waitingCount > 0; room--)
+        pool._pulseQueue?.();
+    },
+  },
+};
+
+/** Checks out an idle connection and gives it back as a broken one. Resolves when the server has let go of it. */
+function dismiss(pool: PgPool): Promise<void> {
+  return new Promise((resolve) => {
+    pool.connect((error, client, release) => {
+      if (error) return resolve();
+      const onRemove = (...[removed]: unknown[]) => {
+        if (removed !== client) return;
+        pool.removeListener("remove", onRemove);
+        resolve();
+      };
+      pool.on("remove", onRemove);
+      release(true);
+    });
+  });
+}
+
+/** What stands before the @ of a URL; `pg` puts it above `user`. */
+export function userOfUrl(url: unknown): string | undefined {
+  if (typeof url !== "string" || !URL.canParse(url)) return undefined;
+  const { username } = new URL(url);
+  return username === "" ? undefined : decodeURIComponent(username);
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}

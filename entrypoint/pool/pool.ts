@@ -1,0 +1,250 @@
+/** The pool room: pools whose credentials change while they are in use, behind handles that the app keeps. */
+import { isTimeout } from "../abort.ts";
+import { errorName, type Problem, SallyportError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Settings } from "../settings/settings.ts";
+import { admit, type Definition, discard, type Member, openCandidate } from "./candidate.ts";
+import { assertUsable, freeName, type PoolDefinition, watchReads } from "./definition.ts";
+import { Entry } from "./entry.ts";
+import { describeFault } from "./fault.ts";
+
+export type { PoolDefinition } from "./definition.ts";
+
+export interface PoolReport {
+  readonly name: string;
+  /** Whom the server took it for; as far as it came, who it would have been. */
+  readonly user: string | undefined;
+  readonly ok: boolean;
+  readonly ms: number;
+  /** In our words, with the driver's code and never its message. */
+  readonly problem?: string;
+}
+
+export interface Recycled {
+  readonly name: string;
+  /** User names, where they are known. */
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+export interface PreparedPools {
+  readonly recycled: readonly Recycled[];
+  /** Synchronous: from the next call on, handles use the new pools; the old ones drain in the background. */
+  swap(): void;
+  /** Closes what was opened; nothing else has happened. */
+  discard(): Promise<void>;
+}
+
+export interface Pools {
+  /** @returns a handle that behaves as the pool itself, and is always the current one */
+  add<P extends object>(definition: PoolDefinition<P> & { create(settings: Settings): P }): P;
+  add<P extends object>(definition: PoolDefinition<P>): Promise<P>;
+  /** For each one a pool of its own, made of `settings`, logged in, and closed again. */
+  probe(settings: Settings, signal: AbortSignal): Promise<PoolReport[]>;
+  /**
+   * Builds and proves a new pool for each whose `uses` changed. On any failure it closes all that it opened.
+   * @throws {SallyportError} CREDENTIALS_REFUSED with a problem for each pool that failed
+   */
+  prepare(changed: ReadonlySet<string>, settings: Settings, signal: AbortSignal): Promise<PreparedPools>;
+  /** Old pools that something still runs on. */
+  draining(): readonly { readonly name: string; readonly since: string }[];
+  /** Drains and closes all, old ones, too; at the signal's end by force. */
+  close(signal: AbortSignal): Promise<void>;
+}
+
+export interface PoolsOptions {
+  /** The live ones. */
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly drainTimeoutMs: number;
+}
+
+export function createPools(options: PoolsOptions): Pools {
+  return new Registry(options);
+}
+
+interface Opened {
+  readonly entry: Entry;
+  readonly fresh: Member;
+}
+
+class Registry implements Pools {
+  readonly #entries: Entry[] = [];
+  /** Of each swap, the names of the settings that had changed. */
+  readonly #swaps: ReadonlySet<string>[] = [];
+  readonly #force = new AbortController();
+  readonly #options: PoolsOptions;
+  #isClosed = false;
+
+  constructor(options: PoolsOptions) {
+    this.#options = options;
+  }
+
+  add<P extends object>(given: PoolDefinition<P>): P & Promise<P> {
+    const definition = given as unknown as Definition;
+    const { settings, log } = this.#options;
+    if (this.#isClosed) throw new Error("context.pool: the process is leaving");
+    assertUsable(definition, settings, this.#names());
+    const create = () => definition.create(watchReads(settings, definition, log));
+    const made = create();
+    const added = isPromise(made)
+      ? this.#addLater(made, create, definition)
+      : this.#register(made, definition).handle.proxy;
+    return added as P & Promise<P>;
+  }
+
+  async probe(settings: Settings, signal: AbortSignal): Promise<PoolReport[]> {
+    return Promise.all(this.#inUse().map((entry) => this.#report(entry, settings, signal)));
+  }
+
+  async prepare(
+    changed: ReadonlySet<string>,
+    settings: Settings,
+    signal: AbortSignal,
+  ): Promise<PreparedPools> {
+    const touched = this.#entries.filter((entry) => entry.isTouchedBy(changed));
+    const results = await Promise.allSettled(touched.map((entry) => this.#open(entry, settings, signal)));
+    const opened = results.flatMap((it) => (it.status === "fulfilled" ? it.value : []));
+    const discardAll = async () =>
+      void (await Promise.all(opened.map(({ entry, fresh }) => discard(fresh, entry.definition))));
+    const problems = results.flatMap((it, index) =>
+      it.status === "rejected"
+        ? { subject: touched[index]?.name ?? "", ...describeFault(it.reason, signal) }
+        : [],
+    );
+    if (problems.length > 0) {
+      await discardAll();
+      // Who asked us to stop does not want to hear of pools.
+      if (signal.aborted && !isTimeout(signal.reason)) throw signal.reason;
+      throw refused(problems);
+    }
+    return {
+      recycled: opened.map(({ entry, fresh }) => ({
+        name: entry.name,
+        from: entry.member.user,
+        to: fresh.user,
+      })),
+      swap: () => this.#swap(opened, changed),
+      discard: discardAll,
+    };
+  }
+
+  draining(): { name: string; since: string }[] {
+    return this.#entries.flatMap(({ name, retirees }) => [...retirees].map(({ since }) => ({ name, since })));
+  }
+
+  async close(signal: AbortSignal): Promise<void> {
+    this.#isClosed = true;
+    const end = () => this.#force.abort(signal.reason);
+    if (signal.aborted) end();
+    signal.addEventListener("abort", end, { once: true });
+    await Promise.all(this.#entries.map((entry) => entry.close()));
+    signal.removeEventListener("abort", end);
+  }
+
+  #names(): ReadonlySet<string> {
+    return new Set(this.#entries.map(({ name }) => name));
+  }
+
+  #inUse(): Entry[] {
+    return this.#entries.filter(({ handle }) => !handle.hasEnded);
+  }
+
+  /** The settings may change while it is made; then it is made once more. */
+  async #addLater(first: Promise<object>, create: () => unknown, definition: Definition): Promise<object> {
+    let making = first;
+    for (;;) {
+      const seen = this.#swaps.length;
+      const pool = await making;
+      const isStale = this.#swaps.slice(seen).some((names) => definition.uses.some((it) => names.has(it)));
+      if (!isStale) return this.#register(pool, definition).handle.proxy;
+      await discard(
+        admit(pool, definition, () => {}),
+        definition,
+      );
+      making = Promise.resolve(create() as object);
+    }
+  }
+
+  #register(pool: object, definition: Definition): Entry {
+    const member = admit(pool, definition, this.#onError);
+    const entry = new Entry(member, {
+      ...this.#options,
+      name: definition.name ?? freeName(member.kind?.name ?? "pool", this.#names()),
+      definition,
+      force: this.#force.signal,
+    });
+    this.#entries.push(entry);
+    // Like all others it can be used at once: what is asked of it waits until it is open.
+    member.kind?.open?.(pool).catch(() => {});
+    return entry;
+  }
+
+  readonly #onError = (error: unknown, pool: object): void => {
+    const entry = this.#entries.find(({ member }) => member.pool === pool);
+    // What happens to candidates and to old ones is told elsewhere, and an app that listens tells it itself.
+    const { listenerCount } = pool as { listenerCount?(event: string): number };
+    if (!entry || this.#isClosed || (listenerCount?.call(pool, "error") ?? 0) > 1) return;
+    const { name } = entry;
+    this.#options.log("warn", "pool.errored", `${name}: a connection failed (${errorName(error)})`, { name });
+  };
+
+  async #open(entry: Entry, settings: Settings, signal: AbortSignal): Promise<Opened> {
+    const { definition } = entry;
+    const fresh = await openCandidate({ definition, settings, signal, onError: this.#onError });
+    return { entry, fresh };
+  }
+
+  async #report(entry: Entry, settings: Settings, signal: AbortSignal): Promise<PoolReport> {
+    const started = performance.now();
+    const { name } = entry;
+    const ms = () => Math.round(performance.now() - started);
+    try {
+      const { fresh } = await this.#open(entry, settings, signal);
+      const report = { name, user: fresh.user, ok: true, ms: ms() };
+      await discard(fresh, entry.definition);
+      return report;
+    } catch (error) {
+      const { message: problem } = describeFault(error, signal);
+      return { name, user: entry.member.user, ok: false, ms: ms(), problem };
+    }
+  }
+
+  #swap(opened: readonly Opened[], changed: ReadonlySet<string>): void {
+    this.#swaps.push(changed);
+    const prepared = new Set(opened.map(({ entry }) => entry));
+    for (const { entry, fresh } of opened) entry.swap(fresh);
+    for (const entry of this.#entries)
+      if (entry.isTouchedBy(changed) && !prepared.has(entry)) void this.#renew(entry);
+  }
+
+  /** It was added between proof and swap, with settings that are now old. */
+  async #renew(entry: Entry): Promise<void> {
+    const { settings, log, drainTimeoutMs } = this.#options;
+    const { name } = entry;
+    try {
+      const { fresh } = await this.#open(entry, settings, AbortSignal.timeout(drainTimeoutMs));
+      if (this.#isClosed) await discard(fresh, entry.definition);
+      else entry.swap(fresh);
+    } catch (error) {
+      log("warn", "pool.outdated", `${name}: it still uses the old settings (${errorName(error)})`, { name });
+    }
+  }
+}
+
+function isPromise(made: object): made is Promise<object> {
+  // Not for functions: to be called is all that these have in common.
+  return typeof made === "object" && typeof (made as Partial<Promise<object>>).then === "function";
+}
+
+function refused(problems: readonly Problem[]): SallyportError {
+  const names = problems.map(({ subject }) => subject).join(", ");
+  return new SallyportError(
+    "CREDENTIALS_REFUSED",
+    `the new credentials do not work for ${names}; nothing was changed`,
+    {
+      hint: "Correct them in the secrets manager (or at the server), then refresh again.",
+      problems,
+    },
+  );
+}
