@@ -50,8 +50,7 @@ async function findFailures(request: CheckRequest, world: World): Promise<unknow
   const boot = { ...world, deadline: startDeadline(config.bootTimeoutMs, world.signal) };
   const values = await fetchSettings(config, boot);
   if (!config.database) return [];
-  const settings = createSettings(config.settings, () => values);
-  const readText = (name: string) => values.get(name)?.text;
+  const { settings, readText } = createSettings(config.settings, values);
   const options = { directory: config.directory, readText, settings, log: createAppLog(world.log) };
   if (!request.writeSchema) return inspectDatabase(config.database, options, boot);
   await writeExpectations(config.database, options, boot);

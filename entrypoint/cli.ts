@@ -14,12 +14,16 @@ export interface RunCommand extends Common {
   readonly args: readonly string[];
 }
 
+const SECRETS_ACTIONS = ["health", "status", "refresh"] as const;
+
+export type SecretsAction = (typeof SECRETS_ACTIONS)[number];
+
 export type Command =
   | RunCommand
   | (Common & { readonly name: "healthcheck"; readonly live: boolean })
   | (Common & { readonly name: "check"; readonly json: boolean; readonly writeSchema: boolean })
   | (Common & { readonly name: "migrate" })
-  | (Common & { readonly name: "secrets"; readonly action: "health"; readonly json: boolean })
+  | (Common & { readonly name: "secrets"; readonly action: SecretsAction; readonly json: boolean })
   | { readonly name: "version" | "help" };
 
 const FLAGS = {
@@ -33,7 +37,6 @@ const FLAGS = {
 } as const satisfies Record<Command["name"], readonly string[]>;
 
 const NAMES = Object.keys(FLAGS) as Command["name"][];
-const SECRETS_ACTIONS = ["health"];
 
 /** @throws {SallyportError} USAGE_INVALID with the nearest valid word */
 export function parseCommand(argv: readonly string[]): Command {
@@ -110,11 +113,11 @@ function split(name: Command["name"], word: string): { flag: string; value: stri
   return { flag, value: equals < 0 ? undefined : word.slice(equals + 1) };
 }
 
-function parseAction([action, extra]: readonly string[]): "health" {
-  if (action === undefined) throw usage(`'secrets' needs a word: ${SECRETS_ACTIONS.join(", ")}`);
-  if (action !== "health")
-    throw usage(`unknown word '${action}' of 'secrets'${suggestion(action, SECRETS_ACTIONS)}`);
-  if (extra !== undefined) throw usage(`'secrets health' takes no word, but '${extra}' follows it`);
+function parseAction([word, extra]: readonly string[]): SecretsAction {
+  if (word === undefined) throw usage(`'secrets' needs a word: ${SECRETS_ACTIONS.join(", ")}`);
+  const action = SECRETS_ACTIONS.find((it) => it === word);
+  if (!action) throw usage(`unknown word '${word}' of 'secrets'${suggestion(word, SECRETS_ACTIONS)}`);
+  if (extra !== undefined) throw usage(`'secrets ${action}' takes no word, but '${extra}' follows it`);
   return action;
 }
 
@@ -130,6 +133,8 @@ export const HELP = `Sallyport: the entrypoint for Node containers that have no 
   node entrypoint.mjs check --write-schema    write what the live database has into the file of database.expect
   node entrypoint.mjs migrate                 boot up to the schema check, then exit: a release task of its own
   node entrypoint.mjs secrets health [--json] ask the running container about its startup fetch
+  node entrypoint.mjs secrets status          log in anew with the credentials it holds, and tell how old everything is
+  node entrypoint.mjs secrets refresh         fetch new values, prove that they work, and only then use them
   node entrypoint.mjs version
   node entrypoint.mjs help
 

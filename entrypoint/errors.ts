@@ -48,6 +48,12 @@ export const CODES = {
   SHUTDOWN_FAILED: { exit: 70, meaning: "something did not close, or not before shutdownTimeout" },
   INTERNAL: { exit: 70, meaning: "a fault in Sallyport itself; please report it" },
   CONTAINER_UNREACHABLE: { exit: 1, meaning: "no running Sallyport answers on the admin socket" },
+  NOT_READY: { status: 409, meaning: "the container is not ready yet, or is leaving already" },
+  REFRESH_RUNNING: { status: 409, meaning: "another refresh is running; its answer goes to whoever asked" },
+  CREDENTIALS_REFUSED: {
+    status: 424,
+    meaning: "the new credentials do not work; nothing was changed",
+  },
   ROUTE_UNKNOWN: { status: 404, meaning: "the admin server has no such route" },
   REQUEST_INVALID: { status: 400, meaning: "that is not a request the admin server understands" },
   METHOD_REFUSED: { status: 405, meaning: "the route exists, but not for this method" },

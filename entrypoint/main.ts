@@ -71,7 +71,7 @@ async function healthcheck({
 
 async function secrets({ config, action, json }: Extract<Command, { name: "secrets" }>): Promise<number> {
   const { askContainer } = await import("./admin/client.ts");
-  return askContainer(await findSockets(config), `/secrets/${action}`, { json, print });
+  return askContainer(await findSockets(config), action, { json, print });
 }
 
 async function version(): Promise<number> {
@@ -96,7 +96,8 @@ async function openWorld(write?: (line: string) => void) {
   const created = createMask();
   mask = created.apply;
   const world: World = {
-    env: process.env,
+    // As it was at first: a refresh logs in again when the bootstrap variables are deleted.
+    env: { ...process.env },
     cwd: process.cwd(),
     log: await openLog(write),
     mask: created,
@@ -106,7 +107,13 @@ async function openWorld(write?: (line: string) => void) {
     forget: (name) => {
       delete process.env[name];
     },
+    onHangup(listener) {
+      // A terminal that closes means the end; nobody closes one on PID 1.
+      if (process.pid === 1 || !isTerminal()) process.on("SIGHUP", listener);
+    },
   };
+  // It asks for a refresh, for which the boot is too early; without a listener it would end the process.
+  world.onHangup(() => {});
   return { world, cause };
 }
 

@@ -6,24 +6,29 @@ export type SecretValue = string | Uint8Array | number | boolean | object;
 
 const HIDDEN = "[secret]";
 
+interface SecretOptions {
+  readonly version?: string | undefined;
+  readonly expiresAt?: string | undefined;
+  /** The bytes exactly as they were stored, where `value` was tidied. */
+  readonly stored?: Uint8Array;
+}
+
 /** Carries a value from a provider to the settings. Its name and version are safe to log, its value only comes out by `reveal()`. */
 export class Secret {
   /** Where it was found, in the vendor's own words, for example `shop/production/database#url`. */
   readonly source: string;
   readonly version: string | undefined;
+  /** ISO time at which a leased credential ends; nothing renews it yet. */
+  readonly expiresAt: string | undefined;
   readonly #value: SecretValue;
   readonly #stored: Uint8Array | undefined;
 
-  /** @param stored the bytes exactly as they were stored, where `value` was tidied */
-  constructor(
-    value: SecretValue,
-    source: string,
-    { version, stored }: { version?: string | undefined; stored?: Uint8Array } = {},
-  ) {
+  constructor(value: SecretValue, source: string, { version, expiresAt, stored }: SecretOptions = {}) {
     this.#value = value;
     this.#stored = stored;
     this.source = source;
     this.version = version;
+    this.expiresAt = expiresAt;
   }
 
   reveal(): SecretValue {

@@ -15,6 +15,21 @@ export interface FetchSummary {
   readonly requests: number;
 }
 
+/** The last refresh and its result. */
+export interface LastRefresh {
+  /** ISO time of its start. */
+  readonly at: string;
+  readonly by: string;
+  readonly ms: number;
+  readonly done: boolean;
+  /** Names of settings. */
+  readonly changed?: readonly string[];
+  readonly pools?: readonly object[];
+  /** Why it was refused. */
+  readonly code?: string;
+  readonly message?: string;
+}
+
 export interface Status {
   phase: Phase | "stopping" | "failed";
   /** ISO time at which the phase began. */
@@ -24,6 +39,7 @@ export interface Status {
   /** How far the phase has got, where it says so: the migration that runs. */
   progress: string | undefined;
   fetched: FetchSummary | undefined;
+  refresh: LastRefresh | undefined;
   /** Of the config, as soon as that is read. */
   shutdownTimeoutMs: number;
 }
@@ -35,6 +51,7 @@ export function createStatus(): Status {
     timings: {},
     progress: undefined,
     fetched: undefined,
+    refresh: undefined,
     shutdownTimeoutMs: 25_000,
   };
 }

@@ -19,6 +19,8 @@ export interface World {
   readonly closers: Closer[];
   /** Deletes a variable from the real environment. */
   forget(name: string): void;
+  /** SIGHUP, where no terminal sends it. */
+  onHangup(listener: () => void): void;
 }
 
 /** The world while it boots, under `bootTimeout`. */

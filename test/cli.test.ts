@@ -73,6 +73,16 @@ for (const [line, message] of Object.entries(mistakes)) {
 }
 
 test("help names every command", () => {
-  for (const name of ["run", "healthcheck", "check", "secrets health", "version", "help", "--config"])
+  for (const name of [
+    "run",
+    "healthcheck",
+    "check",
+    "secrets health",
+    "secrets status",
+    "secrets refresh",
+    "version",
+    "help",
+    "--config",
+  ])
     assert.ok(HELP.includes(name));
 });

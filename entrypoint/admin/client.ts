@@ -1,6 +1,7 @@
 /** Asks a running container over its admin socket; what `docker exec` and ECS Exec call. */
 import { request } from "node:http";
 import { CODES, errorName } from "../errors.ts";
+import { type Action, describeAnswer } from "./report.ts";
 
 export interface AskOptions {
   readonly json: boolean;
@@ -10,14 +11,14 @@ export interface AskOptions {
 /** @returns 0 for an answer below 300, else 1 */
 export async function askContainer(
   sockets: readonly string[],
-  path: string,
+  action: Action,
   { json, print }: AskOptions,
 ): Promise<number> {
   const faults: string[] = [];
   for (const socket of sockets) {
-    const answer = await ask(socket, path);
+    const answer = await ask(socket, action);
     if (!("fault" in answer)) {
-      print(json ? answer.body.trim() : describe(answer.body));
+      print(json ? answer.body.trim() : describeAnswer(action, answer.body));
       return answer.status < 300 ? 0 : 1;
     }
     faults.push(`${socket} (${answer.fault})`);
@@ -37,9 +38,14 @@ export async function askContainer(
 
 type Reply = { readonly status: number; readonly body: string } | { readonly fault: string };
 
-function ask(socketPath: string, path: string): Promise<Reply> {
+/** A refresh has a time limit of its own, which the container knows. */
+const PATIENCE_MS: Readonly<Record<Action, number>> = { health: 30_000, status: 30_000, refresh: 0 };
+
+function ask(socketPath: string, action: Action): Promise<Reply> {
   return new Promise((resolve) => {
-    const outgoing = request({ socketPath, path, timeout: 30_000 }, async (incoming) => {
+    const method = action === "refresh" ? "POST" : "GET";
+    const asked = { socketPath, path: `/secrets/${action}`, method, timeout: PATIENCE_MS[action] };
+    const outgoing = request(asked, async (incoming) => {
       try {
         const body = (await incoming.setEncoding("utf8").toArray()).join("");
         resolve({ status: incoming.statusCode ?? 0, body });
@@ -53,12 +59,4 @@ function ask(socketPath: string, path: string): Promise<Reply> {
     outgoing.on("error", (error) => resolve({ fault: errorName(error) }));
     outgoing.end();
   });
-}
-
-/** One `name: value` a line. */
-function describe(body: string): string {
-  const fields = Object.entries(JSON.parse(body) as Record<string, unknown>);
-  return fields
-    .map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`)
-    .join("\n");
 }

@@ -1,5 +1,6 @@
 /** What `/health` and `/secrets/health` say, read off the status. */
 import type { Status } from "../status.ts";
+import type { RotationSources } from "./rotation.ts";
 import type { Answer } from "./routes.ts";
 
 export interface Health {
@@ -7,18 +8,19 @@ export interface Health {
   secretsHealth(): Answer;
 }
 
-/** @param runChecks the app's own checks: passed or not, by name */
-export function createHealth(status: Status, runChecks: () => Promise<Record<string, boolean>>): Health {
+/** @param runChecks the app's own checks, by name */
+export function createHealth(status: Status, runChecks: RotationSources["runChecks"]): Health {
   return {
     async health(live) {
       const { phase, since, progress } = status;
       const isReady = phase === "ready";
       // Liveness leaves the app's checks out: a database that is away must not restart every container.
-      const results = isReady && !live ? await runChecks() : {};
-      const isHealthy = live ? phase !== "failed" : isReady && Object.values(results).every(Boolean);
+      const results = isReady && !live ? Object.entries(await runChecks()) : [];
+      const isHealthy = live ? phase !== "failed" : isReady && results.every(([, { ok }]) => ok);
+      const checks = Object.fromEntries(results.map(([name, { ok }]) => [name, ok]));
       return {
         status: isHealthy ? 200 : 503,
-        body: { healthy: isHealthy, phase, since, ...(progress && { progress }), checks: results },
+        body: { healthy: isHealthy, phase, since, ...(progress && { progress }), checks },
       };
     },
     secretsHealth() {

@@ -1,6 +1,7 @@
 /** The routes of the admin server: what each answers, and who may ask. */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { CODES, type ErrorCode } from "../errors.ts";
+import type { Asker } from "../refresh.ts";
 import { authorize } from "./authorize.ts";
 
 export interface Answer {
@@ -13,6 +14,8 @@ export interface AdminSources {
   /** `live`: is the boot making progress? Otherwise: is the app ready? */
   health(live: boolean): Promise<Answer>;
   secretsHealth(): Answer;
+  secretsStatus(): Promise<Answer>;
+  refresh(by: Asker): Promise<Answer>;
   /** The bearer token for TCP, as soon as it is known. */
   token(): string | undefined;
 }
@@ -21,12 +24,19 @@ interface Route {
   readonly method: "GET" | "POST";
   /** Over TCP, without a token. */
   readonly open: boolean;
-  answer(sources: AdminSources, query: URLSearchParams): Answer | Promise<Answer>;
+  answer(sources: AdminSources, asked: Asked): Answer | Promise<Answer>;
+}
+
+interface Asked {
+  readonly query: URLSearchParams;
+  readonly by: Asker;
 }
 
 const ROUTES: Readonly<Record<string, Route>> = {
-  "/health": { method: "GET", open: true, answer: (sources, query) => sources.health(query.has("live")) },
+  "/health": { method: "GET", open: true, answer: (sources, { query }) => sources.health(query.has("live")) },
   "/secrets/health": { method: "GET", open: true, answer: (sources) => sources.secretsHealth() },
+  "/secrets/status": { method: "GET", open: false, answer: (sources) => sources.secretsStatus() },
+  "/secrets/refresh": { method: "POST", open: false, answer: (sources, { by }) => sources.refresh(by) },
 };
 
 /** @param trusted for the Unix socket: whoever can open it may do everything */
@@ -51,7 +61,7 @@ async function answerTo(request: IncomingMessage, sources: AdminSources, trusted
   if (!route) return failure("ROUTE_UNKNOWN");
   const method = request.method === "HEAD" ? "GET" : request.method;
   if (method !== route.method) return failure("METHOD_REFUSED");
-  return route.answer(sources, new URLSearchParams(query));
+  return route.answer(sources, { query: new URLSearchParams(query), by: trusted ? "socket" : "tcp" });
 }
 
 function failure(code: ErrorCode, status?: number): Answer {

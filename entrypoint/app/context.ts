@@ -1,9 +1,10 @@
 /** What the app gets beside its settings. */
-import { abortable } from "../abort.ts";
 import type { Log, LogFields } from "../log.ts";
+import type { PoolDefinition } from "../pool/definition.ts";
+import type { HealthCheck } from "./checks.ts";
 
 /** The second argument of `start(settings, context)`. */
-export interface Context {
+export interface Context<Settings extends object = Readonly<Record<string, unknown>>> {
   /** Aborted when the process is asked to stop. */
   readonly signal: AbortSignal;
   /** Writes in the entrypoint's own format; known secret values are blanked out. */
@@ -12,29 +13,38 @@ export interface Context {
   onShutdown(close: () => unknown): void;
   /** Makes `/health` and `healthcheck` depend on `check`: it fails by throwing, or by returning `false`. */
   health(name: string, check: HealthCheck): void;
+  /**
+   * A connection pool whose credentials rotate. What it returns behaves as the pool that `create` made, and is always the current one:
+   * keep it, and give it to Drizzle, Kysely or Prisma's adapter as the pool itself.
+   */
+  pool<P extends object>(definition: PoolDefinition<P, Settings> & { create(settings: Settings): P }): P;
+  pool<P extends object>(definition: PoolDefinition<P, Settings>): Promise<P>;
+  /** Called after a refresh has swapped settings and pools, with the names of the settings that changed. */
+  onRefresh(listener: RefreshListener): void;
+  /** The settings as they are now, for reading several that belong together; a refresh does not change it. */
+  snapshot(): Settings;
 }
 
-/** Gets a signal that is aborted when the answer would come too late. */
-export type HealthCheck = (signal: AbortSignal) => unknown;
+export type RefreshListener = (changed: readonly string[]) => unknown;
 
 export type AppLog = Readonly<
   Record<"debug" | "info" | "warn" | "error", (message: string, fields?: LogFields) => void>
 >;
 
-export interface ContextParts {
+export interface ContextParts extends Pick<Context, "pool" | "onRefresh" | "snapshot"> {
   readonly signal: AbortSignal;
-  readonly log: Log;
+  readonly log: AppLog;
   readonly onShutdown: (name: string, close: () => unknown) => void;
   readonly checks: Map<string, HealthCheck>;
 }
 
-export function createContext({ signal, log, onShutdown, checks }: ContextParts): Context {
+export function createContext({ signal, onShutdown, checks, ...parts }: ContextParts): Context {
   // With the usual AbortError as its reason: what awaits it throws the reason, and ours means nothing to an app.
   const stop = new AbortController();
   signal.addEventListener("abort", () => stop.abort(), { once: true });
   return {
+    ...parts,
     signal: stop.signal,
-    log: createAppLog(log),
     onShutdown: (close) => onShutdown(close.name || "a shutdown function", close),
     health: (name, check) => void checks.set(name, check),
   };
@@ -65,37 +75,4 @@ function toField(value: unknown, isNested = false): LogFields[string] {
 
 function toRecord<T>(given: object, convert: (value: unknown) => T): Record<string, T> {
   return Object.fromEntries(Object.entries(given).map(([name, value]) => [name, convert(value)]));
-}
-
-const CHECK_TIMEOUT_MS = 3_000;
-
-/** Whoever asks while checks run gets their result: anybody may ask, as often as they like. */
-export function createRunner(
-  checks: ReadonlyMap<string, HealthCheck>,
-): () => Promise<Record<string, boolean>> {
-  let running: Promise<Record<string, boolean>> | undefined;
-  return () => {
-    running ??= runChecks(checks).finally(() => {
-      running = undefined;
-    });
-    return running;
-  };
-}
-
-/** Runs all checks at once. Only pass or fail leaves this room: a check's error may quote anything. */
-export async function runChecks(checks: ReadonlyMap<string, HealthCheck>): Promise<Record<string, boolean>> {
-  const results = await Promise.all(
-    [...checks].map(async ([name, check]) => [name, await passes(check)] as const),
-  );
-  return Object.fromEntries(results);
-}
-
-async function passes(check: HealthCheck): Promise<boolean> {
-  const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
-  const asked = async () => check(signal);
-  try {
-    return (await abortable(asked(), signal)) !== false;
-  } catch {
-    return false;
-  }
 }

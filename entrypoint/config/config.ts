@@ -34,6 +34,8 @@ export interface ParsedConfig {
   readonly bootTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
   readonly drainDelayMs: number | undefined;
+  readonly refreshTimeoutMs: number;
+  readonly poolDrainTimeoutMs: number;
 }
 
 export interface ConfigRequest {
@@ -98,24 +100,26 @@ export async function loadAdminSocket(
   return typeof socket === "string" ? resolve(dirname(file), socket) : undefined;
 }
 
-type Times = Pick<ParsedConfig, "bootTimeoutMs" | "shutdownTimeoutMs" | "drainDelayMs">;
+type Times = Pick<ParsedConfig, (`${string}TimeoutMs` & keyof ParsedConfig) | "drainDelayMs">;
 
-function parseTimes(
-  { bootTimeout = "120s", shutdownTimeout = "25s", drainDelay }: Config,
-  problems: Problem[],
-): Times {
-  const [bootTimeoutMs, shutdownTimeoutMs] = [bootTimeout, shutdownTimeout].map(parseDuration) as [
-    number,
-    number,
-  ];
-  const drainDelayMs = drainDelay === undefined ? undefined : parseDuration(drainDelay);
+function parseTimes(config: Config, problems: Problem[]): Times {
+  const { shutdownTimeout = "25s", drainDelay } = config;
+  const toMs = (text: string) => parseDuration(text) as number; // the schema has seen it
+  const shutdownTimeoutMs = toMs(shutdownTimeout);
+  const drainDelayMs = drainDelay === undefined ? undefined : toMs(drainDelay);
   if (drainDelayMs !== undefined && drainDelayMs >= shutdownTimeoutMs) {
     problems.push({
       subject: "drainDelay",
       message: `must be shorter than shutdownTimeout (${shutdownTimeout}), which it is a part of`,
     });
   }
-  return { bootTimeoutMs, shutdownTimeoutMs, drainDelayMs };
+  return {
+    bootTimeoutMs: toMs(config.bootTimeout ?? "120s"),
+    shutdownTimeoutMs,
+    drainDelayMs,
+    refreshTimeoutMs: toMs(config.refreshTimeout ?? "30s"),
+    poolDrainTimeoutMs: toMs(config.poolDrainTimeout ?? "60s"),
+  };
 }
 
 async function findFile({ cwd, file }: Pick<ConfigRequest, "cwd" | "file">): Promise<string> {

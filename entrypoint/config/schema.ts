@@ -101,6 +101,8 @@ export const configSchema: z.ZodMiniType = z.strictObject({
   bootTimeout: z.optional(duration),
   shutdownTimeout: z.optional(duration),
   drainDelay: z.optional(duration),
+  refreshTimeout: z.optional(duration),
+  poolDrainTimeout: z.optional(duration),
 });
 
 /** JSON Schema (draft 2020-12) for editors. A validator can't be written in JSON, so there it matches nothing. */

@@ -138,6 +138,10 @@ export interface Config {
   shutdownTimeout?: string;
   /** How long to go on serving after the first signal. Default `5s`, on a terminal `0s`. */
   drainDelay?: string;
+  /** From asking for a refresh to its swap. Default `30s`. */
+  refreshTimeout?: string;
+  /** How long what runs on a pool that was replaced may go on. Default `60s`. */
+  poolDrainTimeout?: string;
 }
 
 type ValueOf<D> = D extends { type: infer T }

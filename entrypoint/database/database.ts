@@ -10,6 +10,8 @@ export interface Database {
   readonly dialect: Dialect;
   /** For messages: `shop on db.internal:5432 as migrator`. */
   readonly title: string;
+  /** `undefined` where there are no users. */
+  readonly user: string | undefined;
   /** @throws {SallyportError} DATABASE_REFUSED, or DATABASE_UNREACHABLE when it is not up before the signal's deadline */
   connect(signal: AbortSignal): Promise<Session>;
 }
@@ -36,6 +38,7 @@ export async function openDatabase(names: ConnectionNames, options: DatabaseOpti
   return {
     dialect: target.dialect,
     title,
+    user: target.user || undefined,
     connect: (signal) => retry(() => open(target, signal), { target: title, signal, log, unreachable }),
   };
 }

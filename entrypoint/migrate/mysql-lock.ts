@@ -12,7 +12,10 @@ const HEARTBEAT_MS = 30_000;
  * It is asked for again and again, and never waited for, so that a stop or a deadline finds nothing that hangs. The server frees it
  * when the connection ends. https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
  */
-export function createLock(connect: () => Promise<Session>, { title }: Database): MigrationLock {
+export function createLock(
+  connect: () => Promise<Session>,
+  { title }: Pick<Database, "title">,
+): MigrationLock {
   let session: Session | undefined;
   return {
     async tryAcquire(): Promise<HeldLock | Holder> {

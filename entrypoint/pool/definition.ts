@@ -9,13 +9,13 @@ import type { PoolKind } from "./pool-kind.ts";
 import { redis } from "./redis.ts";
 
 /** What an app gives to `context.pool`. */
-export interface PoolDefinition<P extends object> {
+export interface PoolDefinition<P extends object, S extends object = Settings> {
   /** Shown in status and refresh answers; default: the library's name or `pool`, numbered where there are several. */
   readonly name?: string;
   /** The settings it is made of. Only when one of them changed does a refresh build a new one. */
-  readonly uses: readonly string[];
+  readonly uses: readonly (keyof S & string)[];
   /** Makes one. May be async: then `context.pool` gives a promise. */
-  create(settings: Settings): P | Promise<P>;
+  create(settings: S): P | Promise<P>;
   /** Proves on a fresh connection that its credentials work; resolves to the user it logged in as, if it can tell. */
   probe?(pool: P, signal: AbortSignal): Promise<unknown>;
   /** Waits until nothing runs on it any more (aborted by a deadline: then ends it by force), and closes it. */

@@ -5,7 +5,7 @@ import type { SettingSpec } from "../config/settings.ts";
 import { type Problem, SallyportError } from "../errors.ts";
 import type { RefProblem } from "../provider/secret-provider.ts";
 import { Secret } from "../secret.ts";
-import { parseValue } from "./parse.ts";
+import { type Parsed, parseValue } from "./parse.ts";
 
 /** One consistent set. A refresh makes a new one and swaps it whole. */
 export type SettingValues = ReadonlyMap<string, SettingValue>;
@@ -15,11 +15,15 @@ export interface SettingValue {
   readonly value: unknown;
   /** As a wrapped app reads it from `process.env`. */
   readonly text: string | undefined;
+  /** Where it was found: one, or one a stage when it is a ring. Safe to show. */
+  readonly origins: readonly Origin[];
+  /** ISO time since which this value has been held. */
+  readonly since: string;
 }
 
-type Answers = ReadonlyMap<SecretRef, Secret | RefProblem>;
+export type Origin = Pick<Secret, "source" | "version" | "expiresAt">;
 
-const ABSENT: SettingValue = { value: undefined, text: undefined };
+type Answers = ReadonlyMap<SecretRef, Secret | RefProblem>;
 
 /** @throws {SallyportError} SETTINGS_INVALID, or SECRET_DENIED when nothing but permissions is wrong; each with every problem */
 export async function validateSettings(
@@ -27,6 +31,7 @@ export async function validateSettings(
   answers: Answers,
 ): Promise<SettingValues> {
   const values = new Map<string, SettingValue>();
+  const since = new Date().toISOString();
   const problems = new Map<string, Problem>();
   for (const spec of inGateOrder(specs)) {
     const gate = gateOf(spec, values);
@@ -34,7 +39,7 @@ export async function validateSettings(
     if (gate === "unknown") continue;
     const result = gate === "off" ? ABSENT : await resolve(spec, answers);
     if ("message" in result) problems.set(spec.name, result);
-    else values.set(spec.name, result);
+    else values.set(spec.name, { ...result, since });
   }
   if (problems.size > 0) throw refuse(specs.flatMap(({ name }) => problems.get(name) ?? []));
   return values;
@@ -66,8 +71,12 @@ function isOpen({ value, text }: SettingValue, equals: string | true): boolean {
   return typeof value === "boolean" ? String(value) === String(equals) : text === equals;
 }
 
-async function resolve(spec: SettingSpec, answers: Answers): Promise<SettingValue | Problem> {
-  const held: SettingValue[] = [];
+type Resolved = Omit<SettingValue, "since">;
+
+const ABSENT: Resolved = { value: undefined, text: undefined, origins: [] };
+
+async function resolve(spec: SettingSpec, answers: Answers): Promise<Resolved | Problem> {
+  const found: { readonly parsed: Parsed; readonly origin: Origin }[] = [];
   for (const [index, ref] of spec.refs.entries()) {
     const answer = answers.get(ref) as Secret | RefProblem;
     const isSpare = spec.optional || (spec.ring && index > 0);
@@ -76,14 +85,19 @@ async function resolve(spec: SettingSpec, answers: Answers): Promise<SettingValu
       return { subject: spec.name, kind: answer.kind, message: answer.message };
     }
     const parsed = await parseValue(spec, answer);
-    if (!("fault" in parsed)) held.push(parsed);
+    if (!("fault" in parsed)) found.push({ parsed, origin: originOf(answer) });
     else if (!(isSpare && parsed.kind === "missing")) {
       return { subject: spec.name, kind: parsed.kind ?? "invalid", message: `${parsed.fault} (${ref.text})` };
     }
   }
-  const [first] = held;
+  const [first] = found;
   if (!first) return ABSENT;
-  return spec.ring ? { value: Object.freeze(held.map(({ value }) => value)), text: first.text } : first;
+  const value = spec.ring ? Object.freeze(found.map(({ parsed }) => parsed.value)) : first.parsed.value;
+  return { value, text: first.parsed.text, origins: found.map(({ origin }) => origin) };
+}
+
+function originOf({ source, version, expiresAt }: Secret): Origin {
+  return { source, version, expiresAt };
 }
 
 function refuse(problems: readonly Problem[]): SallyportError {
@@ -103,19 +117,53 @@ function refuse(problems: readonly Problem[]): SallyportError {
 /** Read-only, always current, and without values wherever it is printed. */
 export type Settings = Readonly<Record<string, unknown>>;
 
+export interface LiveSettings {
+  /** Always the same object. The next read after a swap sees the new values. */
+  readonly settings: Settings;
+  values(): SettingValues;
+  /** As a wrapped app reads it from `process.env`. */
+  readText(name: string): string | undefined;
+  /** All at once: no reader sees one setting from before and another from after. */
+  swap(values: SettingValues): void;
+  /** An object of the same kind that stays as it is now. */
+  snapshot(): Settings;
+}
+
+export function createSettings(specs: readonly SettingSpec[], values: SettingValues): LiveSettings {
+  const list = () => specs.map(({ name }) => values.get(name)?.value);
+  let current: readonly unknown[] = list();
+  let kept: Settings | undefined;
+  return {
+    settings: createView(specs, () => current),
+    values: () => values,
+    readText: (name) => values.get(name)?.text,
+    swap(next) {
+      values = next;
+      current = list();
+      kept = undefined;
+    },
+    snapshot() {
+      const fixed = current;
+      kept ??= createView(specs, () => fixed);
+      return kept;
+    },
+  };
+}
+
 /**
- * An object that reads through `current`, so that a swap shows at the next read. Settings that are secret are not
- * enumerable: a spread, `Object.entries` and a logger that walks it see only those marked `"secret": false`.
+ * Settings that are secret are not enumerable: a spread, `Object.entries` and a logger that walks it see only those marked
+ * `"secret": false`.
  */
-export function createSettings(specs: readonly SettingSpec[], current: () => SettingValues): Settings {
-  const settings = Object.create(null) as Record<PropertyKey, unknown>;
-  for (const { name, secret } of specs) {
-    Object.defineProperty(settings, name, { get: () => current().get(name)?.value, enumerable: !secret });
+function createView(specs: readonly SettingSpec[], current: () => readonly unknown[]): Settings {
+  // A prototype without a prototype: V8 keeps an object that has none itself as a dictionary, and reads it four times slower.
+  const settings = Object.create(Object.create(null)) as Record<PropertyKey, unknown>;
+  for (const [index, { name, secret }] of specs.entries()) {
+    Object.defineProperty(settings, name, { get: () => current()[index], enumerable: !secret });
   }
   const shown = () =>
     Object.fromEntries(
-      specs.map(({ name, secret }) => {
-        const value = current().get(name)?.value;
+      specs.map(({ name, secret }, index) => {
+        const value = current()[index];
         return [name, secret && value !== undefined ? "[secret]" : value];
       }),
     );

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type Admin, openAdmin } from "../../entrypoint/admin/admin.ts";
 import { createHealth } from "../../entrypoint/admin/health.ts";
+import type { CheckResult } from "../../entrypoint/app/checks.ts";
 import { healthcheck } from "../../entrypoint/healthcheck.ts";
 import { createStatus, enter, type Status } from "../../entrypoint/status.ts";
 import { makeFolder } from "../folder.ts";
@@ -21,7 +22,7 @@ interface Opened extends AsyncDisposable {
 }
 
 async function open(
-  more: { socket?: string; port?: number; checks?: Record<string, boolean> } = {},
+  more: { socket?: string; port?: number; checks?: Record<string, CheckResult> } = {},
 ): Promise<Opened> {
   const socket = more.socket ?? join(makeFolder(), "a.sock");
   const status = createStatus();
@@ -32,6 +33,8 @@ async function open(
     log: (_level, event) => void warnings.push(event),
     token: () => TOKEN,
     ...createHealth(status, async () => more.checks ?? {}),
+    secretsStatus: async () => ({ status: 200, body: {} }),
+    refresh: async (by) => ({ status: 200, body: { by } }),
   });
   return { admin, status, socket, warnings, [Symbol.asyncDispose]: admin.close };
 }
@@ -82,7 +85,9 @@ describe("/health", () => {
   });
 
   test("depends on the app's checks when ready, but liveness does not", async () => {
-    await using opened = await open({ checks: { database: false, queue: true } });
+    await using opened = await open({
+      checks: { database: { ok: false, ms: 3 }, queue: { ok: true, ms: 0 } },
+    });
     enter(opened.status, "ready");
     const answer = await ask({ socketPath: opened.socket }, { path: "/health" });
     assert.equal(answer.status, 503);
@@ -139,6 +144,25 @@ describe("over TCP", () => {
       assert.ok(!answer.body.includes(TOKEN));
     });
   }
+});
+
+test("what an operator may ask needs the token over TCP and none on the socket, and only POST refreshes", async () => {
+  await using opened = await open();
+  const socket = { socketPath: opened.socket };
+  const tcp = { port: opened.admin.port as number };
+  const authorized = { authorization: `Bearer ${TOKEN}` };
+  for (const [path, method] of [
+    ["/secrets/status", "GET"],
+    ["/secrets/refresh", "POST"],
+  ] as const) {
+    assert.equal((await ask(tcp, { path, method })).status, 401);
+    assert.equal((await ask(tcp, { path, method, headers: authorized })).status, 200);
+    assert.equal((await ask(socket, { path, method })).status, 200);
+  }
+  const path = "/secrets/refresh";
+  assert.equal((await ask(socket, { path })).json().error?.code, "METHOD_REFUSED");
+  assert.deepEqual((await ask(socket, { path, method: "POST" })).json(), { by: "socket" });
+  assert.deepEqual((await ask(tcp, { path, method: "POST", headers: authorized })).json(), { by: "tcp" });
 });
 
 test("unknown routes and methods have one shape of error; HEAD has no body", async () => {

@@ -1,7 +1,8 @@
 /** What the app gets beside its settings. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createContext, type HealthCheck, runChecks } from "../../entrypoint/app/context.ts";
+import type { HealthCheck } from "../../entrypoint/app/checks.ts";
+import { createAppLog, createContext } from "../../entrypoint/app/context.ts";
 
 function open(signal = new AbortController().signal) {
   const lines: unknown[][] = [];
@@ -9,9 +10,12 @@ function open(signal = new AbortController().signal) {
   const checks = new Map<string, HealthCheck>();
   const context = createContext({
     signal,
-    log: (...line) => void lines.push(line),
+    log: createAppLog((...line) => void lines.push(line)),
     onShutdown: (name) => void hooks.push(name),
     checks,
+    pool: () => assert.fail("no pool is asked for"),
+    onRefresh: () => {},
+    snapshot: () => ({}),
   });
   return { context, lines, hooks, checks };
 }
@@ -50,34 +54,4 @@ test("a shutdown function is known by its name", () => {
   context.onShutdown(function flush() {});
   context.onShutdown(() => {});
   assert.deepEqual(hooks, ["flush", "a shutdown function"]);
-});
-
-test("a check fails by throwing, by rejecting, by false, and by nothing else", async () => {
-  const { context, checks } = open();
-  context.health("fine", () => undefined);
-  context.health("also fine", async () => 0);
-  context.health("throws", () => {
-    throw new Error("down");
-  });
-  context.health("rejects", () => Promise.reject(new Error("down")));
-  context.health("false", async () => false);
-  assert.deepEqual(await runChecks(checks), {
-    fine: true,
-    "also fine": true,
-    throws: false,
-    rejects: false,
-    false: false,
-  });
-});
-
-test("a check that never answers fails, and is told so by its signal", async (t) => {
-  t.mock.method(AbortSignal, "timeout", () => AbortSignal.abort());
-  const { context, checks } = open();
-  let told = false;
-  context.health("hangs", (signal) => {
-    told = signal.aborted;
-    return new Promise(() => {});
-  });
-  assert.deepEqual(await runChecks(checks), { hangs: false });
-  assert.ok(told);
 });

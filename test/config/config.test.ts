@@ -180,6 +180,8 @@ describe("shape", () => {
       bootTimeout: "2m",
       shutdownTimeout: "20s",
       drainDelay: "0s",
+      refreshTimeout: "1m",
+      poolDrainTimeout: "2m",
     };
     const config = await load(full);
     assert.equal(config.bootTimeoutMs, 120_000);

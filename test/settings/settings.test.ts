@@ -241,13 +241,7 @@ describe("the object", () => {
       PORT: [{ type: "port", secret: false }, "8080"],
       SENTRY: [{ optional: true }],
     });
-    let current = values;
-    return {
-      settings: createSettings(specs, () => current),
-      swap: (next: typeof values) => {
-        current = next;
-      },
-    };
+    return createSettings(specs, values);
   }
 
   test("gives values by name, and by destructuring", async () => {
@@ -283,9 +277,27 @@ describe("the object", () => {
   });
 
   test("shows a swapped set at the next read", async () => {
-    const { settings, swap } = await make();
-    swap(new Map([["PORT", { value: 9090, text: "9090" }]]));
-    assert.equal(settings.PORT, 9090);
+    const { settings, swap, readText } = await make();
+    const { values } = await validate({ PORT: [{ type: "port", secret: false }, "9090"] });
+    swap(values);
+    assert.deepEqual([settings.PORT, settings.DATABASE_URL, readText("PORT")], [9090, undefined, "9090"]);
+  });
+
+  test("gives snapshots that stay as they are, and print as it does", async () => {
+    const { settings, swap, snapshot } = await make();
+    const before = snapshot();
+    assert.equal(snapshot(), before);
+    swap(new Map());
+    assert.deepEqual([before.PORT, settings.PORT, snapshot().PORT], [8080, undefined, undefined]);
+    assert.equal(JSON.stringify(before), '{"DATABASE_URL":"[secret]","PORT":8080}');
+  });
+
+  test("has nothing of what other objects inherit", async () => {
+    const { settings } = await make();
+    assert.deepEqual(
+      [settings.constructor, settings.toString, "hasOwnProperty" in settings],
+      [undefined, undefined, false],
+    );
   });
 });
 

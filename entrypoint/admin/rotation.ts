@@ -1,0 +1,117 @@
+/** What `/secrets/status` and `/secrets/refresh` answer: names, versions, times and user names, never a value. */
+import { CODES, SallyportError } from "../errors.ts";
+import type { Asker, Refresh } from "../refresh.ts";
+import type { LastRefresh, Status } from "../status.ts";
+import type { Answer } from "./routes.ts";
+
+/** A fresh login with the credentials held now. */
+export interface LoginReport {
+  readonly name: string;
+  readonly user: string | undefined;
+  readonly ok: boolean;
+  readonly ms: number;
+  readonly problem?: string | undefined;
+}
+
+/** Of one setting. */
+export interface SettingReport {
+  readonly name: string;
+  readonly secret: boolean;
+  /** False when it is off, or optional and absent. */
+  readonly set: boolean;
+  readonly since: string;
+  readonly origins: readonly {
+    readonly source: string;
+    readonly version: string | undefined;
+    readonly expiresAt: string | undefined;
+  }[];
+}
+
+export interface RotationSources {
+  readonly status: Status;
+  readonly refresh: Refresh;
+  settings(): readonly SettingReport[];
+  /** One for each pool, and one for the config's own database. */
+  probe(): Promise<readonly LoginReport[]>;
+  draining(): readonly { readonly name: string; readonly since: string }[];
+  runChecks(): Promise<Readonly<Record<string, { readonly ok: boolean; readonly ms: number }>>>;
+}
+
+export interface Rotation {
+  secretsStatus(): Promise<Answer>;
+  refresh(by: Asker): Promise<Answer>;
+}
+
+export function createRotation(sources: RotationSources): Rotation {
+  // Each asking logs in anew everywhere: those who ask meanwhile get the same answer.
+  let asked: Promise<Answer> | undefined;
+  return {
+    secretsStatus() {
+      asked ??= describeStatus(sources).finally(() => {
+        asked = undefined;
+      });
+      return asked;
+    },
+    async refresh(by) {
+      try {
+        return { status: 200, body: await sources.refresh.run(by) };
+      } catch (error) {
+        return describeRefusal(error);
+      }
+    },
+  };
+}
+
+/** The body of `/secrets/status`. */
+export interface StatusBody extends Pick<Status, "phase" | "since" | "fetched"> {
+  /** Ready, and every login and check is well. */
+  readonly ok: boolean;
+  readonly logins: readonly LoginReport[];
+  readonly checks: Awaited<ReturnType<RotationSources["runChecks"]>>;
+  readonly draining: ReturnType<RotationSources["draining"]>;
+  readonly refresh: { readonly running: boolean; readonly last: LastRefresh | undefined };
+  /** `age` in seconds. */
+  readonly settings: readonly (SettingReport & { readonly age: number })[];
+}
+
+async function describeStatus(sources: RotationSources): Promise<Answer> {
+  const body = await readStatus(sources);
+  return { status: body.ok ? 200 : 503, body };
+}
+
+async function readStatus(sources: RotationSources): Promise<StatusBody> {
+  const { phase, since, fetched, refresh: last } = sources.status;
+  const isReady = phase === "ready";
+  const [logins, checks] = isReady ? await Promise.all([sources.probe(), sources.runChecks()]) : [[], {}];
+  const isWell = logins.every(({ ok }) => ok) && Object.values(checks).every(({ ok }) => ok);
+  return {
+    ok: isReady && isWell,
+    phase,
+    since,
+    fetched,
+    logins,
+    checks,
+    draining: sources.draining(),
+    refresh: { running: sources.refresh.isRunning(), last },
+    settings: sources.settings().map((setting) => ({ ...setting, age: ageOf(setting.since) })),
+  };
+}
+
+/** In whole seconds. */
+function ageOf(since: string): number {
+  return Math.max(0, Math.round((Date.now() - Date.parse(since)) / 1000));
+}
+
+/** The manager's side is at fault in all that the table gives no status of its own. */
+const MANAGER_FAILED = 502;
+
+function describeRefusal(error: unknown): Answer {
+  if (!(error instanceof SallyportError)) throw error;
+  const { code, message, hint, problems } = error;
+  const entry = CODES[code];
+  const status = "status" in entry ? entry.status : code === "INTERNAL" ? 500 : MANAGER_FAILED;
+  return {
+    status: code === "SETTINGS_INVALID" ? 422 : status,
+    body: { error: { code, message: hint ? `${message}. ${hint}` : message, problems } },
+  };
+}
