@@ -31,20 +31,37 @@ const exit = once(container, "exit");
 process.on("SIGINT", () => {});
 process.on("SIGTERM", () => container.kill("SIGTERM"));
 
+const url = `http://localhost:${port}/`;
 if (await isReady()) {
-  const url = `http://localhost:${port}/`;
   console.log(
     `\nIts environment, all of it (/proc/${container.pid}/environ; docker inspect shows the same):`,
   );
   for (const line of await environmentOf(container.pid as number)) console.log(`  ${line}`);
   console.log(`\n${url} answers with its live settings:`);
-  console.log((await (await fetch(url)).text()).trimEnd());
-  console.log("\nCtrl-C stops it.");
+  console.log(JSON.stringify(await readSettings(), null, 2));
+  await rotate();
+  console.log(`\nAfter the refresh its LOG_LEVEL is ${(await readSettings()).LOG_LEVEL}. Ctrl-C stops it.`);
 }
 
 const [code] = await exit;
 await aws.close();
 process.exitCode = code ?? 1;
+
+async function readSettings(): Promise<Record<string, unknown>> {
+  return (await (await fetch(url)).json()) as Record<string, unknown>;
+}
+
+/** As an operator would: something changes in the manager, and the running container is asked to take it. */
+async function rotate(): Promise<void> {
+  aws.put("shop/production/app", JSON.stringify({ log_level: "debug", port }));
+  console.log("\nIn the manager LOG_LEVEL is debug now. node entrypoint.mjs secrets refresh:");
+  const asked = spawn(process.execPath, [ENTRYPOINT, "secrets", "refresh"], {
+    cwd: EXAMPLE,
+    env,
+    stdio: "inherit",
+  });
+  await once(asked, "exit");
+}
 
 /** Asks as Docker would: by the entrypoint's own healthcheck. False when the container has ended. */
 async function isReady(): Promise<boolean> {

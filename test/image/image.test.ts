@@ -1,6 +1,6 @@
 /** The image in a real Docker engine: what an operator sees of it, from `docker build` to `docker stop`. */
 import assert from "node:assert/strict";
-import { chmod, rm } from "node:fs/promises";
+import { chmod, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { type FakeAws, startFakeAws } from "../fakes/aws.ts";
@@ -107,6 +107,20 @@ describe("the image", { skip: obstacle ?? false }, () => {
       }
     });
 
+    test("docker exec … secrets refresh takes what has changed in the manager, and status tells how old it is", async () => {
+      const { app } = shopSecrets(port);
+      fake.put("shop/production/app", JSON.stringify({ ...app, log_level: "debug" }));
+      const asked = await shop.exec("node", ENTRYPOINT, "secrets", "refresh", "--json");
+      assert.equal(asked.code, 0, asked.stderr);
+      assert.deepEqual(JSON.parse(asked.stdout).changed, ["LOG_LEVEL"]);
+      const answer = await fetch(`http://127.0.0.1:${port}/`);
+      assert.equal(((await answer.json()) as { LOG_LEVEL: string }).LOG_LEVEL, "debug");
+      const { code, stdout } = await shop.exec("node", ENTRYPOINT, "secrets", "status");
+      assert.equal(code, 0);
+      assert.match(stdout, /LOG_LEVEL: shop\/production\/app#log_level, version \S+, held for \d+ s/);
+      for (const secret of SECRETS) assert.ok(!stdout.includes(secret), "shows a secret");
+    });
+
     test("docker stop is answered by serving on while unready, and exits 0 within the grace period", async () => {
       const stopping = shop.stop(10);
       await shop.whenLogged("shutdown.started");
@@ -116,6 +130,31 @@ describe("the image", { skip: obstacle ?? false }, () => {
       assert.equal(await stopping, 0);
       assert.match(await shop.logs(), /"shutdown.completed"/);
     });
+  });
+
+  test("from outside, /secrets/refresh wants the token, and no proxy between", async (t) => {
+    const [port, adminPort] = [await findFreePort(), await findFreePort()];
+    const token = "the-operators-token";
+    const secrets = { ...shopSecrets(port), admin: { token } };
+    const fake = await startFakeAws({ secrets: forSecretsManager(secrets) });
+    t.after(() => fake.close());
+    const config = JSON.parse(
+      await readFile(new URL("../../docker/example/sallyport.config.json", import.meta.url), "utf8"),
+    );
+    config.settings.ADMIN_TOKEN = "admin/token";
+    config.admin = { listen: `127.0.0.1:${adminPort}`, token: "ADMIN_TOKEN" };
+    const folder = await layTemporary({ "config.json": JSON.stringify(config) }, t);
+    const volumes = [`${folder}/config.json:/app/sallyport.config.json:ro`];
+    const env = { ENVIRONMENT: "production", ...fake.env };
+    const shop = await startTemporary({ network: "host", env, volumes }, t);
+    await shop.whenHealthy();
+    const post = async (headers: Record<string, string>) =>
+      (await fetch(`http://127.0.0.1:${adminPort}/secrets/refresh`, { method: "POST", headers })).status;
+    const authorization = `Bearer ${token}`;
+    assert.equal(await post({}), 401);
+    assert.equal(await post({ authorization: `${authorization}x` }), 401);
+    assert.equal(await post({ authorization, "x-forwarded-for": "10.0.0.1" }), 403);
+    assert.equal(await post({ authorization }), 200);
   });
 
   test("docker stop in mid-boot exits 143", async (t) => {

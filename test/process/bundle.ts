@@ -77,7 +77,9 @@ export interface Bundle extends AsyncDisposable {
   /** Asks the app. */
   get(path: string): Promise<Reply>;
   /** Asks the admin socket. */
-  admin(path: string): Promise<Reply>;
+  admin(path: string, method?: "GET" | "POST"): Promise<Reply>;
+  /** Changes what the `files` provider serves: `undefined` takes one away. */
+  put(secrets: Readonly<Record<string, string | undefined>>): void;
   /** The admin socket's path while its file exists. */
   socket(): string | undefined;
 }
@@ -124,7 +126,14 @@ export function startBundle(options: BundleOptions = {}): Bundle {
     kill: (signal) => void child.kill(signal),
     port,
     get: async (path) => ask({ host: "127.0.0.1", port: await port(), path }),
-    admin: (path) => ask({ socketPath: socket() ?? "/nowhere", path }),
+    admin: (path, method) => ask({ socketPath: socket() ?? "/nowhere", path, method }),
+    put(secrets) {
+      for (const [path, value] of Object.entries(secrets)) {
+        const file = join(directory, ".secrets", path);
+        if (value === undefined) rmSync(file);
+        else writeFileSync(file, value);
+      }
+    },
     socket,
     async [Symbol.asyncDispose]() {
       leftOver.delete(cleanUp);
@@ -215,6 +224,8 @@ export function ask(target: {
   readonly port?: number;
   readonly socketPath?: string;
   readonly path: string;
+  readonly method?: "GET" | "POST" | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
 }): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const asked = request({ ...target, agent: false }, async (response) => {
