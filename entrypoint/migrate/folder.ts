@@ -5,8 +5,8 @@ import { join } from "node:path";
 import type { Problem } from "../errors.ts";
 import type { Migration } from "./migration.ts";
 
-/** Numbers in names count as numbers, so that 10_b comes after 9_a. */
-const ORDER = new Intl.Collator("en", { numeric: true });
+/** Numbers in names count as numbers, so that 10_b comes after 9_a. Made when it is needed: that takes milliseconds. */
+let order: Intl.Collator | undefined;
 
 const FILE = /\.(sql|mjs|ts)$/;
 /** Of golang-migrate and dbmate's older siblings: the way back is not ours to go. */
@@ -19,7 +19,8 @@ export interface FolderContent {
 }
 
 export function compareIds(a: string, b: string): number {
-  return ORDER.compare(a, b);
+  order ??= new Intl.Collator("en", { numeric: true });
+  return order.compare(a, b);
 }
 
 export async function readFolder(folder: string): Promise<FolderContent> {
