@@ -1,36 +1,42 @@
 // Builds what is published: one file for the image, the typed package entry, and the JSON Schema for editors.
 import { execFileSync } from "node:child_process";
-import { rmSync, writeFileSync } from "node:fs";
-import { build } from "esbuild";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename } from "node:path";
+import { build, transform } from "esbuild";
 
 const quiet = process.argv.includes("--quiet");
-const shared = { bundle: true, platform: "node", format: "esm", target: "node22.19", logLevel: "warning" };
+const target = "node22.19";
+const shared = { bundle: true, platform: "node", format: "esm", target, logLevel: "warning", outdir: "dist" };
+// Every part of the entrypoint is one line, which a template with a line break in it would not be.
+const compact = { minify: true, supported: { "template-literal": false }, sourcesContent: false };
+
+/**
+ * The parts of `entrypoint.mjs`: what is needed together is compiled together. What is imported lazily and is not named here
+ * (a dialect, a rare kind of login) is a part of its own.
+ */
+const PARTS = {
+  edge: ["entrypoint/main.ts", "entrypoint/healthcheck.ts"],
+  boot: ["run", "cli", "guard/mask", "status", "shutdown", "log"].map((module) => `entrypoint/${module}.ts`),
+  aws: ["entrypoint/provider/aws/aws.ts", "node_modules/@aws-sdk/credential-provider-http/dist-es/index.js"],
+};
 
 rmSync("dist", { recursive: true, force: true });
-
-const entrypoint = await build({
-  ...shared,
-  entryPoints: { entrypoint: "entrypoint/main.ts" },
-  outdir: "dist",
-  outExtension: { ".js": ".mjs" },
-  minify: true,
-  // Node prints the whole source line of an error that nobody caught; minified, that would be everything.
-  lineLimit: 200,
-  sourcemap: "linked",
-  sourcesContent: false,
-  legalComments: "linked",
-  // The ES builds of the AWS SDK can be shaken, its CommonJS builds can't.
-  mainFields: ["module", "main"],
-  banner: {
-    js: '#!/usr/bin/env node\nimport { createRequire as createRequireOfBundle } from "node:module"; const require = createRequireOfBundle(import.meta.url);',
-  },
-  metafile: true,
-});
+mkdirSync("dist");
+const chunks = await bundleEntrypoint();
+await writeEntrypoint(divide(chunks));
+copyFileSync("docker/compile-cache.mjs", "dist/compile-cache.mjs");
 
 await build({
   ...shared,
   entryPoints: { sallyport: "entrypoint/sallyport.ts", migrators: "entrypoint/migrators/migrators.ts" },
-  outdir: "dist",
   outExtension: { ".js": ".mjs" },
 });
 
@@ -45,8 +51,142 @@ const schemas = { "config.schema.json": jsonSchema(), "expect.schema.json": expe
 for (const [file, schema] of Object.entries(schemas))
   writeFileSync(file, `${JSON.stringify(schema, null, 2)}\n`);
 
-if (!quiet) {
-  const { outputs } = entrypoint.metafile;
-  for (const [file, { bytes }] of Object.entries(outputs))
-    console.log(`${file}  ${Math.round(bytes / 1000)} KB`);
+/** All that `main.ts` leads to. Each lazy import begins a chunk; what several of them share is one, too. */
+async function bundleEntrypoint() {
+  const { outputFiles, metafile } = await build({
+    ...shared,
+    ...compact,
+    entryPoints: ["entrypoint/main.ts"],
+    splitting: true,
+    // The ES builds of the AWS SDK can be shaken, its CommonJS builds can't.
+    mainFields: ["module", "main"],
+    plugins: [{ name: "leave-out", setup: leaveOut }],
+    sourcemap: "inline",
+    legalComments: "none",
+    metafile: true,
+    write: false,
+  });
+  const sizes = sizesOf(Object.values(metafile.outputs));
+  writeFileSync("dist/sizes.json", JSON.stringify(sizes, null, 2));
+  writeFileSync("dist/entrypoint.mjs.LEGAL.txt", licensesOf(Object.keys(sizes)));
+  const textOf = (path) => outputFiles.find((file) => file.path.endsWith(`/${path}`)).text;
+  const outputs = Object.entries(metafile.outputs).filter(([path]) => path.endsWith(".js"));
+  return Promise.all(outputs.map(([path, output]) => wrapChunk(basename(path), textOf(path), output)));
+}
+
+/** What the AWS SDK brings along and never uses here: a parser of browsers' names, and a checksum that loads `node:zlib`. */
+function leaveOut({ onLoad }) {
+  onLoad({ filter: /\/bowser\/\w+\.\w+$/ }, () => ({ contents: "export default {};" }));
+  const contents = 'export { Crc32Js as Crc32Node } from "./Crc32Js.js";';
+  onLoad({ filter: /\/Crc32Node\.js$/ }, () => ({ contents }));
+}
+
+/** Bytes by package, the largest first. */
+function sizesOf(outputs) {
+  const sizes = new Map();
+  for (const [path, { bytesInOutput }] of outputs.flatMap(({ inputs }) => Object.entries(inputs))) {
+    const name = /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? "sallyport";
+    sizes.set(name, (sizes.get(name) ?? 0) + bytesInOutput);
+  }
+  return Object.fromEntries([...sizes].sort(([, a], [, b]) => b - a));
+}
+
+/** What the packages in the bundle want to travel with it. */
+function licensesOf(names) {
+  const texts = names
+    .filter((name) => existsSync(`node_modules/${name}`))
+    .map((name) => {
+      const folder = `node_modules/${name}`;
+      const { version, license } = JSON.parse(readFileSync(`${folder}/package.json`, "utf8"));
+      const file = readdirSync(folder).find((it) => /^licen[cs]e/i.test(it));
+      return `${name} ${version} (${license})\n\n${file ? readFileSync(`${folder}/${file}`, "utf8") : ""}`;
+    });
+  return texts.sort().join(`\n${"-".repeat(80)}\n\n`);
+}
+
+/**
+ * Makes a function body of a chunk, because all of them are to live in one file. A builtin is taken by `require` then, which
+ * evaluates what is used of it; an `import` of `node:http` loads `fetch` as well, and takes longer than Node's own start.
+ */
+async function wrapChunk(name, text, { entryPoint, imports }) {
+  const format = {
+    format: "cjs",
+    platform: "node",
+    target,
+    sourcefile: `dist/${name}`,
+    sourcemap: "external",
+  };
+  const { code, map, warnings } = await transform(text, { ...compact, ...format, legalComments: "none" });
+  // `demand` is as long as `import`, so the source map holds. What is imported by a path at run time stays an import.
+  const body = code.trimEnd().replaceAll('import("', 'demand("');
+  if (warnings.length > 0) throw new Error(`${name}: ${warnings[0].text}`);
+  if (/[\n\r\u2028\u2029]/.test(body)) throw new Error(`${name} is more than one line`);
+  const paths = (kind) =>
+    imports.filter((it) => it.kind === kind && !it.external).map(({ path }) => basename(path));
+  return { name, entryPoint, body, map: withPlainPaths(JSON.parse(map)), needs: paths("import-statement") };
+}
+
+/** `entrypoint/boot.ts` is what a stack trace is to say, wherever the bundle lies. */
+function withPlainPaths(map) {
+  return { ...map, sources: map.sources.map((path) => path.replace(/^(\.\.\/)+/, "")) };
+}
+
+/** Puts each chunk into the first part that needs it. */
+function divide(chunks) {
+  const placed = new Set();
+  const place = (chunk) => {
+    if (placed.has(chunk)) return [];
+    placed.add(chunk);
+    return [chunk, ...chunk.needs.flatMap((name) => place(chunks.find((it) => it.name === name)))];
+  };
+  const entries = chunks.flatMap(({ entryPoint }) => entryPoint ?? []);
+  const rest = entries.map((path) => [path.replace(/^\w+\/|\.\w+$/g, "").replaceAll("/", "-"), [path]]);
+  return [...Object.entries(PARTS), ...rest]
+    .map(([name, paths]) => {
+      const opened = paths.map((path) => chunks.find(({ entryPoint }) => entryPoint === path));
+      if (opened.includes(undefined)) throw new Error(`part ${name} names what nobody imports lazily`);
+      return { name, chunks: opened.flatMap(place) };
+    })
+    .filter(({ chunks }) => chunks.length > 0);
+}
+
+/**
+ * Each part is one line, and a comment: that costs nothing, where parsing all of them would take as long as Node's own start.
+ * `unpack` stands before them, and compiles a part when something in it is asked for.
+ */
+async function writeEntrypoint(parts) {
+  const source = readFileSync("entrypoint/unpack.ts", "utf8");
+  const { code } = await transform(source, { loader: "ts", target });
+  const lines = parts.map(layPart);
+  const end = "//# sourceMappingURL=entrypoint.mjs.map\n";
+  const about = "// Sallyport, as build.mjs packs it. The lines that begin with //({ are the program.";
+  const before = `#!/usr/bin/env node\n${about}\n${code}unpack(import.meta, [\n`;
+  const firstLine = before.split("\n").length + parts.length;
+  const rows = parts.map(({ name, chunks }, index) => {
+    const length = Buffer.byteLength(lines[index].text) - "//".length;
+    const following = lines.slice(index + 1).map(({ text }) => `${text}\n`);
+    const beforeEnd = length + Buffer.byteLength(["\n", ...following, end].join(""));
+    const part = { name, length, beforeEnd, line: firstLine + index };
+    return `  ${JSON.stringify({ ...part, chunks: chunks.map((chunk) => chunk.name) })},\n`;
+  });
+  const texts = lines.map(({ text }) => `${text}\n`);
+  writeFileSync("dist/entrypoint.mjs", [before, ...rows, "]);\n", ...texts, end].join(""), { mode: 0o755 });
+  const sections = lines.flatMap(({ maps }, index) =>
+    maps.map(({ column, map }) => ({ offset: { line: firstLine + index, column }, map })),
+  );
+  // Without `sources`, Node would not look at the sections.
+  writeFileSync("dist/entrypoint.mjs.map", JSON.stringify({ version: 3, sources: [], sections }));
+  if (!quiet) console.log(`dist/entrypoint.mjs  ${texts.join("").length} bytes in ${parts.length} parts`);
+}
+
+/** `//({"a.js":(function(…){…}),})`: the parentheses make V8 compile the function at once, not look at it twice. */
+function layPart({ chunks }) {
+  let text = "//({";
+  const maps = [];
+  for (const { name, body, map } of chunks) {
+    text += `"${name}":(function(module,exports,require,demand){`;
+    maps.push({ column: text.length, map });
+    text += `${body}}),`;
+  }
+  return { text: `${text}})`, maps };
 }

@@ -18,10 +18,6 @@ main()
   .then(exit);
 
 async function main(): Promise<number> {
-  if (!("withResolvers" in Promise)) {
-    process.stderr.write(`Sallyport needs Node 22.19 or later; this is ${process.version}.\n`);
-    return 78;
-  }
   const argv = process.argv.slice(2);
   // The probe comes every few seconds and is dispatched before anything else is loaded.
   if (argv[0] === "healthcheck" && argv.length === 1) return healthcheck({ live: false });

@@ -11,7 +11,7 @@ export async function openApp(request: AppRequest): Promise<RunningApp> {
     // In place: `import { argv } from "node:process"` is this same array.
     process.argv.splice(1, Number.POSITIVE_INFINITY, request.path, ...request.args);
     // As `node .` does: a folder stands for the main file of its package.
-    const path = createRequire(import.meta.url).resolve(request.path);
+    const path = createRequire(request.path).resolve(request.path);
     return await (request.wrap ? wrapServer : startModule)({ ...request, path });
   } catch (error) {
     if (error instanceof SallyportError) throw error;

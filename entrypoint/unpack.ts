@@ -1,0 +1,87 @@
+/** The top of the bundle: compiles a part of it when something in it is first asked for. Nothing imports it; `build.mjs` puts it there. */
+
+/** One line of the file, behind `//`. As a comment it costs nothing until it is needed. */
+interface Part {
+  readonly name: string;
+  /** Of its code, in bytes. */
+  readonly length: number;
+  /** From the start of its code to the end of the file. */
+  readonly beforeEnd: number;
+  /** Counted from 0. */
+  readonly line: number;
+  /** The modules in it. */
+  readonly chunks: readonly string[];
+}
+
+type Load = (name: string) => unknown;
+type Chunk = (module: { exports: object }, exports: object, require: Load, demand: Load) => void;
+type Chunks = Readonly<Record<string, Chunk>>;
+
+/** `docker/compile-cache.mjs` asks by this name for what was compiled. */
+const COMPILED = Symbol.for("sallyport.compiled");
+
+/** Loads the first module of the first part. */
+export function unpack(bundle: ImportMeta, parts: readonly Part[]): void {
+  if ("getBuiltinModule" in process && "withResolvers" in Promise) {
+    createLoader(bundle, parts)(parts[0]?.chunks[0] as string);
+    return;
+  }
+  process.stderr.write(`Sallyport needs Node 22.19 or later; this is ${process.version}.\n`);
+  process.exitCode = 78;
+}
+
+/** As `require`, for the modules of the bundle, builtins, and what a package looks for and does without. */
+function createLoader(bundle: ImportMeta, parts: readonly Part[]): Load {
+  const partOf = new Map(parts.flatMap((part) => part.chunks.map((chunk) => [chunk, part])));
+  const compiled = new Map<Part, Chunks>();
+  const modules = new Map<string, { exports: object }>();
+  const load = (name: string) => {
+    const id = name.replace("./", "");
+    const part = partOf.get(id);
+    if (!part) return loadForeign(name, bundle);
+    const known = modules.get(id);
+    if (known) return known.exports;
+    const chunks = compiled.get(part) ?? compile(part, bundle);
+    compiled.set(part, chunks);
+    const module = { exports: {} };
+    modules.set(id, module);
+    chunks[id]?.(module, module.exports, load, demand);
+    return module.exports;
+  };
+  const demand = async (name: string) => load(name);
+  return load;
+}
+
+function compile(part: Part, { filename, url }: ImportMeta): Chunks {
+  const { Script, constants } = process.getBuiltinModule("node:vm");
+  const script = new Script(readCode(part, filename), {
+    ...readCache(part, filename),
+    // Where it stands in the file, so that the source map holds.
+    ...{ filename: url, lineOffset: part.line, columnOffset: "//".length },
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
+  (globalThis as { [COMPILED]?: Map<string, object> })[COMPILED]?.set(part.name, script);
+  return script.runInThisContext() as Chunks;
+}
+
+/** Only these bytes: the whole file would stay in memory for as long as any text out of it does. */
+function readCode({ length, beforeEnd }: Part, filename: string): string {
+  const { closeSync, fstatSync, openSync, readSync } = process.getBuiltinModule("node:fs");
+  const bytes = Buffer.allocUnsafe(length);
+  const file = openSync(filename, "r");
+  readSync(file, bytes, 0, length, fstatSync(file).size - beforeEnd);
+  closeSync(file);
+  return bytes.toString();
+}
+
+/** V8 refuses what another version of it has made, and compiles. */
+function readCache({ name }: Part, filename: string): { cachedData?: Buffer } {
+  const { existsSync, readFileSync } = process.getBuiltinModule("node:fs");
+  const path = `${filename}.cache/${name}`;
+  return existsSync(path) ? { cachedData: readFileSync(path) } : {};
+}
+
+function loadForeign(name: string, { url }: ImportMeta): unknown {
+  const { createRequire, isBuiltin } = process.getBuiltinModule("node:module");
+  return isBuiltin(name) ? process.getBuiltinModule(name) : createRequire(url)(name);
+}

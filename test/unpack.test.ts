@@ -1,0 +1,74 @@
+/** The bundle's own form: parts that are compiled when they are needed, from a cache where there is one. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { makeFolder } from "./folder.ts";
+import { guest, NODES, runBundle } from "./process/bundle.ts";
+
+const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
+const run = promisify(execFile);
+
+/** Prints, at exit, which parts were compiled, and whether V8 refused their cache (`undefined`: there was none). */
+const WITNESS = `data:text/javascript,${encodeURIComponent(`
+  const parts = globalThis[Symbol.for("sallyport.compiled")] = new Map();
+  process.on("exit", () => {
+    const found = [...parts].map(([name, script]) => [name, script.cachedDataRejected ?? "none"]);
+    console.log(JSON.stringify(Object.fromEntries(found)));
+  });
+`)}`;
+
+async function partsOf(entrypoint: string, command: string, node: string): Promise<Record<string, unknown>> {
+  const { stdout } = await run(node, ["--import", WITNESS, entrypoint, command], { cwd: "/" }).catch(
+    (error) => error as { stdout: string },
+  );
+  return JSON.parse(stdout.trimEnd().split("\n").at(-1) as string);
+}
+
+function copyBundle(): string {
+  const folder = makeFolder();
+  copyFileSync(`${DIST}entrypoint.mjs`, `${folder}/entrypoint.mjs`);
+  return `${folder}/entrypoint.mjs`;
+}
+
+for (const { version, path: node } of NODES) {
+  test(`a command compiles what it needs and no more, on Node ${version}`, async () => {
+    const entrypoint = copyBundle();
+    assert.deepEqual(await partsOf(entrypoint, "version", node), {
+      edge: "none",
+      boot: "none",
+      version: "none",
+    });
+    const probed = await partsOf(entrypoint, "healthcheck", node);
+    assert.deepEqual(Object.keys(probed).slice(0, 1), ["edge"]);
+    assert.ok(!("aws" in probed));
+  });
+
+  test(`what compile-cache.mjs has laid beside the bundle is taken, on Node ${version}`, async () => {
+    const entrypoint = copyBundle();
+    await run(node, [`${DIST}compile-cache.mjs`, entrypoint]);
+    const cached = readdirSync(`${entrypoint}.cache`);
+    for (const part of ["edge", "boot", "aws"])
+      assert.ok(cached.includes(part), `${part} is not in ${cached}`);
+    assert.deepEqual(await partsOf(entrypoint, "help", node), { edge: false, boot: false });
+  });
+}
+
+test("a cache of another Node or a broken one is no obstacle", async () => {
+  const entrypoint = copyBundle();
+  await run(NODES[0].path, [`${DIST}compile-cache.mjs`, entrypoint]);
+  writeFileSync(join(`${entrypoint}.cache`, "boot"), "not what V8 has written");
+  const { stdout } = await run(NODES[2].path, [entrypoint, "help"]);
+  assert.match(stdout, /healthcheck/);
+});
+
+test("with --enable-source-maps a stack names the source, not the bundle", async () => {
+  const { stderr } = await runBundle({
+    config: { app: guest("throws.mjs") },
+    nodeOptions: ["--enable-source-maps"],
+  });
+  assert.match(stderr, /entrypoint\/app\/start\.ts:\d+:\d+/);
+});
