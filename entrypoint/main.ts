@@ -82,8 +82,9 @@ async function help(): Promise<number> {
 }
 
 async function openWorld(write?: (line: string) => void) {
-  const [{ createMask }, { createStatus }, { watchForStop }] = await Promise.all([
+  const [{ createMask }, { maskOutput }, { createStatus }, { watchForStop }] = await Promise.all([
     import("./guard/mask.ts"),
+    import("./guard/output.ts"),
     import("./status.ts"),
     import("./shutdown.ts"),
   ]);
@@ -91,11 +92,13 @@ async function openWorld(write?: (line: string) => void) {
   const { signal, cause } = watchForStop(process, (code) => process.exit(code));
   const created = createMask();
   mask = created.apply;
+  const log = await openLog(write);
+  maskOutput(created, log);
   const world: World = {
     // As it was at first: a refresh logs in again when the bootstrap variables are deleted.
     env: { ...process.env },
     cwd: process.cwd(),
-    log: await openLog(write),
+    log,
     mask: created,
     status: createStatus(),
     signal,

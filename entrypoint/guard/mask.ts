@@ -1,58 +1,105 @@
-/** Blanks out known secret values in text, in every form in which they usually turn up. */
+/** Blanks out known secret values in text, in every form in which they usually turn up, and counts where it had to. */
+import { isCommon } from "./common.ts";
+import { formsOf, type Part, partsOf } from "./forms.ts";
+import { createMatcher, type Finding, type Matcher } from "./matcher.ts";
 
 export interface Mask {
   /** From now on `value` is shown as `[name]`; of an object, each text and number in it. */
   add(name: string, value: unknown): void;
+  /** Says that a setting is confidential, and not blanked out because of its kind. */
+  exempt(name: string): void;
   apply(text: string): string;
+  /** The settings whose values stand in the text. Nothing is counted. */
+  find(text: string): string[];
+  /** For streams, which cut values in two; the caller tells what it has blanked out by `count`. */
+  scan(text: string): Finding | undefined;
+  count(names: Iterable<string>): void;
+  /** How often a value has been kept from being shown, by the setting's name. */
+  hits(): Readonly<Record<string, number>>;
+  /** Settings, or parts of them (`DB.host`), that are too short or too common to be blanked out. */
+  unmasked(): string[];
 }
 
-/** Shorter values are likely to be part of innocent words. */
-const SHORTEST = 6;
+/** Of each name: a ring of keys, and what was before a refresh or two, which is still in messages that are under way. */
+const KEPT = 8;
+
+/** One value that a name has, or had. */
+interface Entry {
+  readonly key: string;
+  readonly forms: readonly string[];
+  readonly common: readonly string[];
+}
 
 export function createMask(): Mask {
-  const names = new Map<string, string>();
-  let forms: string[] = [];
+  const entries = new Map<string, Entry[]>();
+  const exempted = new Set<string>();
+  const counts = new Map<string, number>();
+  let matcher: Matcher | undefined;
+  const scan = (text: string) => {
+    matcher ??= createMatcher(patternsOf(entries));
+    return matcher.scan(text);
+  };
+  const count = (names: Iterable<string>) => {
+    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  };
   return {
+    scan,
+    count,
     add(name, value) {
-      for (const text of textsOf(value)) {
-        if (!names.has(text)) for (const form of formsOf(text)) names.set(form, name);
-      }
-      // Longest first: a value that holds another is named for itself.
-      forms = [...names.keys()].sort((a, b) => b.length - a.length);
+      const parts = partsOf(value);
+      const key = parts.map(({ content }) => content).join("\0");
+      const known = entries.get(name) ?? [];
+      if (parts.length === 0 || known.some((entry) => entry.key === key)) return;
+      entries.set(name, [...known, toEntry(key, parts)].slice(-KEPT));
+      matcher = undefined;
     },
-    // Not one pattern of all forms: V8 refuses patterns of some 24 KB, and quotes them.
-    apply: (text) =>
-      forms.reduce(
-        (masked, form) =>
-          masked.includes(form) ? masked.replaceAll(form, () => `[${names.get(form)}]`) : masked,
-        text,
-      ),
+    exempt: (name) => void exempted.add(name),
+    apply(text) {
+      const spans = scan(text)?.spans ?? [];
+      for (const { names } of spans) count(names);
+      return replace(text, spans);
+    },
+    find: (text) => [...new Set(scan(text)?.spans.flatMap(({ names }) => [...names]))],
+    hits: () => Object.fromEntries(counts),
+    unmasked: () => [
+      ...new Set([
+        ...exempted,
+        ...[...entries].flatMap(([name, held]) =>
+          held.flatMap(({ common }) => common.map((path) => name + path)),
+        ),
+      ]),
+    ],
   };
 }
 
-function textsOf(value: unknown, seen = new Set<unknown>()): string[] {
-  if (typeof value === "string") return [value];
-  if (typeof value === "number" || typeof value === "bigint") return [String(value)];
-  if (value instanceof Uint8Array) return [Buffer.from(value).toString("utf8")];
-  if (typeof value !== "object" || value === null || seen.has(value)) return [];
-  seen.add(value);
-  return Object.values(value).flatMap((inner) => textsOf(inner, seen));
+/** `[NAME]` in place of each span. */
+export function replace(text: string, spans: Finding["spans"]): string {
+  let at = 0;
+  let shown = "";
+  for (const { start, end, name } of spans) {
+    shown += `${text.slice(at, start)}[${name}]`;
+    at = end;
+  }
+  return shown + text.slice(at);
 }
 
-function inJson(text: string): string {
-  return JSON.stringify(text).slice(1, -1);
+function toEntry(key: string, parts: readonly Part[]): Entry {
+  const common = parts.filter(({ content }) => typeof content === "string" && isCommon(content));
+  const distinct = parts.filter((part) => !common.includes(part));
+  return {
+    key,
+    forms: distinct.flatMap(({ content }) => formsOf(content)),
+    common: common.filter(({ isLine }) => !isLine).map(({ path }) => path),
+  };
 }
 
-function formsOf(value: string): string[] {
-  const lines = value.includes("\n") ? value.split(/\r?\n/) : [];
-  return [value, ...lines]
-    .filter((text) => text.length >= SHORTEST)
-    .flatMap((text) => [
-      text,
-      inJson(text),
-      inJson(inJson(text)), // an error message that quotes JSON, in a line of JSON
-      encodeURIComponent(text.toWellFormed()),
-      Buffer.from(text).toString("base64"),
-      Buffer.from(text).toString("base64url"),
-    ]);
+/** Of two settings with the same value, the first one gives its name. */
+function patternsOf(entries: ReadonlyMap<string, readonly Entry[]>): Map<string, string> {
+  const patterns = new Map<string, string>();
+  for (const [name, held] of entries) {
+    for (const form of held.flatMap(({ forms }) => forms)) {
+      if (!patterns.has(form)) patterns.set(form, name);
+    }
+  }
+  return patterns;
 }

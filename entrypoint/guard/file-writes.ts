@@ -1,0 +1,168 @@
+/** The functions of `node:fs` that write to stdout and stderr without their streams, as loggers do. */
+import fs from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
+import type { Channel, Chunk } from "./channel.ts";
+
+type Args = readonly unknown[];
+type Callback = (error: Error | null, written?: number, data?: unknown) => void;
+// biome-ignore lint/suspicious/noExplicitAny: functions of `fs`, with all that they may be called with
+type Anything = any;
+
+const RETRY_MS = 5;
+const STANDARD = /^\/(?:dev\/(?:fd\/)?|proc\/(?:self|\d+)\/fd\/)(stdout|stderr|[12])$/;
+
+/** @param channels by file descriptor; those of files that are opened by the name of one join them */
+export function maskFileWrites(channels: Map<number, Channel>): void {
+  const { writeSync, write, writevSync, writev } = fs as Anything;
+
+  replaceFunction("writeSync", (...args: Args) => {
+    const asked = whatIsWritten(channels, args);
+    const out = asked?.channel.pass(asked.chunk, asked.encoding);
+    if (!asked || out === asked.chunk) return writeSync(...args);
+    writeAllSync(writeSync, args[0] as number, toBytes(out as Chunk));
+    return lengthOf(asked.chunk, asked.encoding);
+  });
+  replaceFunction("write", (...args: Args) => {
+    const asked = whatIsWritten(channels, args);
+    const out = asked?.channel.pass(asked.chunk, asked.encoding);
+    if (!asked || out === asked.chunk) return write(...args);
+    const done = args.findLast((it) => typeof it === "function") as Callback;
+    const written = lengthOf(asked.chunk, asked.encoding);
+    writeAll(write, args[0] as number, toBytes(out as Chunk), (error) => done(error, written, args[1]));
+  });
+  replaceFunction("writevSync", (fd: number, buffers: Uint8Array[], ...rest: Args) => {
+    const all = channels.has(fd) ? Buffer.concat(buffers) : undefined;
+    const out = all && channels.get(fd)?.pass(all);
+    if (!all || out === all) return writevSync(fd, buffers, ...rest);
+    writeAllSync(writeSync, fd, toBytes(out as Chunk));
+    return all.length;
+  });
+  replaceFunction("writev", (fd: number, buffers: Uint8Array[], ...rest: Args) => {
+    const all = channels.has(fd) ? Buffer.concat(buffers) : undefined;
+    const out = all && channels.get(fd)?.pass(all);
+    if (!all || out === all) return writev(fd, buffers, ...rest);
+    const done = rest.findLast((it) => typeof it === "function") as Callback;
+    writeAll(write, fd, toBytes(out as Chunk), (error) => done(error, all.length, buffers));
+  });
+  maskWholeFiles(channels);
+  watchDescriptors(channels);
+  // Without it, modules that were linked earlier keep `import { writeSync } from "node:fs"` as it was.
+  syncBuiltinESMExports();
+}
+
+/** The promise forms that `util.promisify` finds hang on the functions as properties. */
+function replaceFunction(name: keyof typeof fs, replacement: Anything): void {
+  const before = fs[name] as object;
+  const { length: _, ...properties } = Object.getOwnPropertyDescriptors(before);
+  Object.assign(fs, { [name]: Object.defineProperties(replacement, properties as Anything) });
+}
+
+/** The slice that `write` and `writeSync` were asked to write; `undefined` where it is none of our business. */
+function whatIsWritten(channels: ReadonlyMap<number, Channel>, [fd, data, ...rest]: Args) {
+  const channel = channels.get(fd as number);
+  if (!channel) return undefined;
+  if (typeof data === "string") {
+    const encoding = typeof rest[1] === "string" && Buffer.isEncoding(rest[1]) ? rest[1] : "utf8";
+    return { channel, chunk: data as Chunk, encoding };
+  }
+  if (!ArrayBuffer.isView(data)) return undefined; // an error that Node itself will name
+  const [first, second] = rest;
+  const options = (typeof first === "object" && first) || { offset: first, length: second };
+  const { offset, length } = options as { offset?: unknown; length?: unknown };
+  const from = typeof offset === "number" ? offset : 0;
+  const size = typeof length === "number" ? length : data.byteLength - from;
+  if (from < 0 || size < 0 || from + size > data.byteLength) return undefined;
+  return {
+    channel,
+    chunk: Buffer.from(data.buffer, data.byteOffset + from, size),
+    encoding: "utf8" as const,
+  };
+}
+
+function toBytes(chunk: Chunk): Uint8Array {
+  return typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+}
+
+function lengthOf(chunk: Chunk, encoding: BufferEncoding): number {
+  return typeof chunk === "string" ? Buffer.byteLength(chunk, encoding) : chunk.byteLength;
+}
+
+/** What has been blanked out can't be handed back as "not written", so a full pipe is waited for. */
+function writeAllSync(writeSync: typeof fs.writeSync, fd: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
+}
+
+function writeAll(
+  write: typeof fs.write,
+  fd: number,
+  bytes: Uint8Array,
+  done: (error: Error | null) => void,
+): void {
+  if (bytes.length === 0) return void process.nextTick(done, null);
+  write(fd, bytes, (error, written) => {
+    if (error && error.code !== "EAGAIN") return done(error);
+    const rest = error ? bytes : bytes.subarray(written);
+    if (rest.length === 0) return done(null);
+    setTimeout(() => writeAll(write, fd, rest, done), error ? RETRY_MS : 0);
+  });
+}
+
+/** `writeFileSync` and `appendFileSync` go to the system by themselves; their asynchronous forms go through `write`. */
+function maskWholeFiles(channels: ReadonlyMap<number, Channel>): void {
+  const { writeFileSync } = fs;
+  replaceFunction("writeFileSync", (target: unknown, data: unknown, options?: unknown) => {
+    const channel = channels.get(typeof target === "number" ? target : standardOf(target));
+    if (!channel || (typeof data !== "string" && !ArrayBuffer.isView(data)))
+      return writeFileSync(target as Anything, data as Anything, options as Anything);
+    const given = typeof options === "string" ? options : (options as { encoding?: string } | null)?.encoding;
+    const encoding = given && Buffer.isEncoding(given) ? given : "utf8";
+    const chunk =
+      typeof data === "string" ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    return writeFileSync(target as Anything, channel.pass(chunk, encoding), options as Anything);
+  });
+}
+
+/** A file that is opened as `/dev/stdout` has a descriptor of its own, until it is closed. */
+function watchDescriptors(channels: Map<number, Channel>): void {
+  const { openSync, open, closeSync, close } = fs as Anything;
+  const join = (path: unknown, fd: number) => {
+    const channel = channels.get(standardOf(path));
+    if (channel) channels.set(fd, channel);
+  };
+  const leave = (fd: number) => void (fd > 2 && channels.delete(fd));
+  replaceFunction("openSync", (...args: Args) => {
+    const fd = openSync(...args);
+    join(args[0], fd);
+    return fd;
+  });
+  replaceFunction("open", (...args: Args) => {
+    const done = args.at(-1) as Callback;
+    if (typeof done !== "function" || standardOf(args[0]) < 0) return open(...args);
+    return open(...args.slice(0, -1), (error: Error | null, fd: number) => {
+      if (!error) join(args[0], fd);
+      done(error, fd);
+    });
+  });
+  replaceFunction("closeSync", (fd: number) => {
+    leave(fd);
+    return closeSync(fd);
+  });
+  replaceFunction("close", (fd: number, ...rest: Args) => {
+    leave(fd);
+    return close(fd, ...rest);
+  });
+}
+
+/** 1 or 2, or -1 for any other path. */
+function standardOf(path: unknown): number {
+  const text = typeof path === "string" ? path : path instanceof URL ? path.pathname : "";
+  const [, name] = STANDARD.exec(text) ?? [];
+  return name === undefined ? -1 : name === "stdout" ? 1 : name === "stderr" ? 2 : Number(name);
+}

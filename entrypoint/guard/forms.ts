@@ -1,0 +1,131 @@
+/** What there is to blank out in a value: its parts, and the forms in which each turns up in output. */
+import { inspect } from "node:util";
+import { isSecretName } from "./names.ts";
+
+/** A part that is confidential by itself. */
+export interface Part {
+  /** After the setting's name: empty for the whole value, `.password` of a URL or a document. */
+  readonly path: string;
+  readonly content: string | Uint8Array;
+  /** One of many lines, which are no part that a person would look for. */
+  readonly isLine?: boolean;
+}
+
+const DEEPEST = 20;
+
+/** The value itself, its lines, the leaves of a document, the credentials in a URL. */
+export function partsOf(value: unknown, path = "", depth = 0): Part[] {
+  if (typeof value === "string") return [{ path, content: value }, ...insideOf(value, path, depth)];
+  if (typeof value === "number" || typeof value === "bigint") return [{ path, content: String(value) }];
+  if (value instanceof Uint8Array) {
+    const text = decode(value);
+    return text === undefined ? [{ path, content: value }] : partsOf(text, path, depth);
+  }
+  // Nothing that came from a manager is so deep; a validator may well return something with circles.
+  if (typeof value !== "object" || value === null || depth > DEEPEST) return [];
+  return Object.entries(value).flatMap(([key, inner]) => partsOf(inner, `${path}.${key}`, depth + 1));
+}
+
+function insideOf(text: string, path: string, depth: number): Part[] {
+  const document = /^\s*[{[]/.test(text) ? parseJson(text) : undefined;
+  if (document !== undefined) return partsOf(document, path, depth + 1);
+  const lines = text.includes("\n") ? text.split(/\r?\n/) : [];
+  const credentials = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? credentialsIn(text, path) : [];
+  return [...lines.map((content) => ({ path, content, isLine: true })), ...credentials];
+}
+
+/** Drivers print them apart from the URL that they came in, and decoded. */
+function credentialsIn(text: string, path: string): Part[] {
+  const url = URL.parse(text);
+  if (!url) return [];
+  const { username, password, searchParams } = url;
+  const given = password
+    ? [[".password", password] as const]
+    : username.length >= 16 // a token that stands where the user does: https://ghp_…@github.com
+      ? [[".username", username] as const]
+      : [];
+  const asked = [...searchParams].filter(([name]) => isSecretName(name));
+  return [...given, ...asked.map(([name, value]) => [`.${name}`, value] as const)].flatMap(([name, raw]) => {
+    const decoded = decodeComponent(raw);
+    return [raw, ...(decoded === raw ? [] : [decoded])].map((content) => ({ path: path + name, content }));
+  });
+}
+
+/** Beyond it, only the forms that somebody has seen a long value in. */
+const LONG = 4_096;
+const INSPECTED_BYTES = 50;
+
+/** A text is found in JavaScript's own strings and, byte by byte, in what is written as UTF-8. */
+export function formsOf(content: string | Uint8Array): string[] {
+  const bytes = typeof content === "string" ? Buffer.from(content) : Buffer.from(content);
+  const forms = new Set([...base64Forms(bytes), bytes.toString("latin1")]);
+  if (bytes.length <= LONG) {
+    const hex = bytes.toString("hex");
+    const inspected = hex.slice(0, 2 * INSPECTED_BYTES).replace(/..(?=.)/g, "$& ");
+    for (const form of [hex, hex.toUpperCase(), inspected]) forms.add(form);
+  }
+  for (const form of typeof content === "string" ? textForms(content) : []) {
+    forms.add(form).add(Buffer.from(form).toString("latin1"));
+  }
+  return [...forms];
+}
+
+function textForms(text: string): string[] {
+  const wellFormed = text.toWellFormed();
+  const encoded = encodeURIComponent(wellFormed);
+  const json = inJson(text);
+  return [
+    text,
+    json,
+    inJson(json), // an error message that quotes JSON, in a line of JSON
+    inspect(text, { breakLength: Number.POSITIVE_INFINITY }).slice(1, -1),
+    encoded,
+    encoded.replace(/%../g, (code) => code.toLowerCase()),
+    encodeURI(wellFormed),
+    new URLSearchParams({ "": wellFormed }).toString().slice(1),
+  ];
+}
+
+/**
+ * By itself, and in the middle of something longer, such as `user:password` in a header: there it may begin at any of three
+ * bits, and its outermost characters are shared with what stands beside it.
+ */
+function base64Forms(bytes: Buffer): string[] {
+  const whole = bytes.toString("base64");
+  const inner = [0, 1, 2].map((offset) => {
+    const shifted = Buffer.concat([Buffer.alloc(offset), bytes]);
+    const [first, last] = [Math.ceil((offset * 8) / 6), Math.floor((shifted.length * 8) / 6)];
+    return shifted.toString("base64").slice(first, last);
+  });
+  const forms = bytes.length <= LONG ? [whole, whole.replace(/=+$/, ""), ...inner] : [whole];
+  return forms.flatMap((form) => [form, form.replaceAll("+", "-").replaceAll("/", "_")]);
+}
+
+function inJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function decodeComponent(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** `undefined` where it is not text. */
+function decode(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,20 @@
+/** Tells by its name what is likely to be confidential. */
+
+const WORDS = [
+  ...["password", "passwd", "passphrase", "pass", "pwd", "secret", "token", "credentials?", "auth"],
+  ...[
+    "api_?key",
+    "access_?key",
+    "private_?key",
+    "secret_?key",
+    "signing_?key",
+    "encryption_?key",
+    "auth_?key",
+  ],
+];
+const SECRET = new RegExp(`(^|[^a-z])(${WORDS.join("|")})([^a-z]|$)`, "i");
+
+/** `STRIPE_API_KEY`, `db-password`, `apiKey`. */
+export function isSecretName(name: string): boolean {
+  return SECRET.test(name.replace(/([a-z])([A-Z])/g, "$1_$2"));
+}

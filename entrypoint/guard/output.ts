@@ -1,0 +1,102 @@
+/** Puts the mask on everything that this process writes to stdout and stderr, whichever way it takes. */
+import type { Writable } from "node:stream";
+import { format } from "node:util";
+import type { Log } from "../log.ts";
+import { type Channel, type Chunk, createChannel } from "./channel.ts";
+import { maskFileWrites } from "./file-writes.ts";
+import type { Mask } from "./mask.ts";
+
+/** A line that is written piece by piece comes together in less; a person at a prompt does not notice it. */
+const HOLD_MS = 20;
+
+interface Entry {
+  readonly chunk: Chunk;
+  readonly encoding: BufferEncoding;
+}
+
+type Sink = Writable & {
+  _write(chunk: Chunk, encoding: BufferEncoding, done: (error?: Error | null) => void): void;
+  _writev?(entries: Entry[], done: (error?: Error | null) => void): void;
+};
+
+/** @param log says once of each setting that its value was about to be shown */
+export function maskOutput(mask: Mask, log: Log): void {
+  // Both streams are made before `fs` is changed: for a file, Node's own stream keeps the function that it finds.
+  const streams: readonly [number, Sink, string][] = [
+    [1, process.stdout as unknown as Sink, "stdout"],
+    [2, process.stderr as unknown as Sink, "stderr"],
+  ];
+  const tell = createTeller(log);
+  const channels = new Map<number, Channel>();
+  for (const [fd, stream, name] of streams) {
+    // Written into the stream, so that it comes after what waits there.
+    let timer: NodeJS.Timeout | undefined;
+    const channel = createChannel(mask, {
+      onHold() {
+        if (timer) timer.refresh();
+        else timer = setTimeout(() => release(stream), HOLD_MS).unref();
+      },
+      onHit: (names) => tell(names, name),
+    });
+    channels.set(fd, channel);
+    maskStream(stream, channel);
+  }
+  process.on("exit", () => {
+    for (const [, stream] of streams) release(stream);
+  });
+  maskFileWrites(channels);
+  const { _rawDebug } = process as unknown as { _rawDebug: (...args: unknown[]) => void };
+  Object.assign(process, {
+    _rawDebug: (...args: unknown[]) => _rawDebug("%s", mask.apply(format(...args))),
+  });
+}
+
+function release(stream: Sink): void {
+  if (stream.writable) stream.write(RELEASE);
+}
+
+/** Known by its identity: an app may write nothing, too, between two halves of a value. */
+const RELEASE = Buffer.alloc(0);
+
+/**
+ * Below `write`, at the stream's own way out: return values, callbacks, order and back-pressure stay those of the stream, and
+ * pino, which looks whether somebody has replaced `write`, does not see a difference.
+ */
+function maskStream(stream: Sink, channel: Channel): void {
+  const { _write, _writev } = stream;
+  const pass = (chunk: Chunk, encoding: BufferEncoding) =>
+    chunk === RELEASE ? channel.release() : channel.pass(chunk, encoding);
+  stream._write = (chunk, encoding, done) => {
+    const out = pass(chunk, encoding);
+    if (out === chunk) return _write.call(stream, chunk, encoding, done);
+    if (out.length === 0) return done();
+    return _write.call(stream, out, "buffer" as BufferEncoding, done);
+  };
+  if (!_writev) return;
+  stream._writev = (entries, done) => {
+    const passed = entries.map((entry) => {
+      const out = pass(entry.chunk, entry.encoding);
+      return out === entry.chunk ? entry : { chunk: out, encoding: "buffer" as BufferEncoding };
+    });
+    if (passed.every((entry, index) => entry === entries[index])) return _writev.call(stream, entries, done);
+    const left = passed.filter(({ chunk }) => chunk.length > 0);
+    return left.length > 0 ? _writev.call(stream, left, done) : done();
+  };
+}
+
+/** A leak is found where it happens, and once is enough to look for it. Later: it is the stream's turn now. */
+function createTeller(log: Log): (names: ReadonlySet<string>, stream: string) => void {
+  const told = new Set<string>();
+  return (names, stream) => {
+    for (const name of names) {
+      if (told.has(name)) continue;
+      told.add(name);
+      process.nextTick(() =>
+        log("warn", "secret.masked", `the app was about to print ${name} on ${stream}; it was blanked out`, {
+          name,
+          stream,
+        }),
+      );
+    }
+  };
+}
