@@ -82,18 +82,21 @@ async function help(): Promise<number> {
 }
 
 async function openWorld(write?: (line: string) => void) {
-  const [{ createMask }, { maskOutput }, { createStatus }, { watchForStop }] = await Promise.all([
-    import("./guard/mask.ts"),
-    import("./guard/output.ts"),
-    import("./status.ts"),
-    import("./shutdown.ts"),
-  ]);
+  const [{ createMask }, { maskOutput }, { maskLastWords }, { createStatus }, { watchForStop }] =
+    await Promise.all([
+      import("./guard/mask.ts"),
+      import("./guard/output.ts"),
+      import("./guard/last-words.ts"),
+      import("./status.ts"),
+      import("./shutdown.ts"),
+    ]);
   // Before anything else: as PID 1, a signal that nobody handles is lost.
   const { signal, cause } = watchForStop(process, (code) => process.exit(code));
   const created = createMask();
   mask = created.apply;
   const log = await openLog(write);
   maskOutput(created, log);
+  maskLastWords(created, log, (code) => process.exit(code));
   const world: World = {
     // As it was at first: a refresh logs in again when the bootstrap variables are deleted.
     env: { ...process.env },

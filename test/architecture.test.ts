@@ -21,6 +21,7 @@ const GROUND_FLOOR = [
   "secret",
   "socket-path",
   "suggestion",
+  "told-error",
 ];
 /** Vendor code lives behind the front file of its room. */
 const VENDORS = ["provider/aws/", "provider/infisical/", "provider/files.ts"];

@@ -2,6 +2,7 @@
 import type { Log, LogFields } from "../log.ts";
 import type { PoolDefinition } from "../pool/definition.ts";
 import type { HealthCheck } from "./checks.ts";
+import { tellError } from "../told-error.ts";
 
 /** The second argument of `start(settings, context)`. */
 export interface Context<Settings extends object = Readonly<Record<string, unknown>>> {
@@ -57,17 +58,22 @@ export function createAppLog(log: Log): AppLog {
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
 }
 
-/** Apps without types log what they have. Drivers hang whole commands and URLs on their errors, so of those only the words stay. */
+/** Apps without types log what they have. Of an error, what is on the list of `tellError` stays. */
 function toFields(given: unknown): LogFields {
   if (given === undefined || given === null) return {};
-  if (given instanceof Error) return { error: `${given.name}: ${given.message}`, stack: given.stack };
+  if (given instanceof Error) return toErrorFields(given);
   if (typeof given !== "object") return { detail: String(given) };
   return toRecord(given, (value) => toField(value));
 }
 
+function toErrorFields(given: Error): LogFields {
+  const { words, details, because, stack } = tellError(given);
+  return { error: words, ...details, ...(because.length > 0 && { because }), stack };
+}
+
 function toField(value: unknown, isNested = false): LogFields[string] {
   if (value === undefined || ["string", "number", "boolean"].includes(typeof value)) return value as string;
-  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (value instanceof Error) return tellError(value).words;
   if (Array.isArray(value)) return value.map((it) => String(toField(it, true)));
   if (typeof value !== "object" || value === null) return String(value);
   return isNested ? "[object]" : toRecord(value, (it) => toField(it, true) as string);

@@ -1,7 +1,8 @@
 /** Blanks out known secret values in text, in every form in which they usually turn up, and counts where it had to. */
-import { isCommon } from "./common.ts";
+
 import { formsOf, type Part, partsOf } from "./forms.ts";
 import { createMatcher, type Finding, type Matcher } from "./matcher.ts";
+import { isCommon } from "./too-common.ts";
 
 export interface Mask {
   /** From now on `value` is shown as `[name]`; of an object, each text and number in it. */
