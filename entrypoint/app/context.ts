@@ -1,8 +1,8 @@
 /** What the app gets beside its settings. */
 import type { Log, LogFields } from "../log.ts";
 import type { PoolDefinition } from "../pool/definition.ts";
-import type { HealthCheck } from "./checks.ts";
 import { tellError } from "../told-error.ts";
+import type { HealthCheck } from "./checks.ts";
 
 /** The second argument of `start(settings, context)`. */
 export interface Context<Settings extends object = Readonly<Record<string, unknown>>> {

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
 import { type Chunk, createChannel } from "../../entrypoint/guard/channel.ts";
-import { isCommon } from "../../entrypoint/guard/too-common.ts";
 import { formsOf, partsOf } from "../../entrypoint/guard/forms.ts";
 import { createMask } from "../../entrypoint/guard/mask.ts";
+import { isCommon } from "../../entrypoint/guard/too-common.ts";
 import { encodingsOf } from "./encodings.ts";
 
 function open(values: Readonly<Record<string, unknown>>) {
