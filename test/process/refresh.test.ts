@@ -1,6 +1,7 @@
 /** A running container takes new credentials: proved before they are used, and no request notices. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { startFakeInfisical } from "../fakes/infisical.ts";
 import { freePort, type PostgresServer, query, startPostgres } from "../servers/postgres.ts";
 import { ask, startBundle } from "./bundle.ts";
 import { openShop, pooled, refresh, SETTINGS, seen } from "./pooled.ts";
@@ -118,4 +119,28 @@ test("an unmodified server reads the new value by name, and a database that it n
   bundle.put({ db_url: b });
   assert.equal((await refresh(bundle)).status, 200);
   assert.equal(await seen(bundle, "/"), `debug${b}`);
+});
+
+test("bootstrap values that came as variables, and were deleted, log in again", async () => {
+  await using fake = await startFakeInfisical({ folders: { "/": { level: "info" } } });
+  await using bundle = startBundle({
+    config: {
+      app: { wrap: "./app.cjs" },
+      settings: { LEVEL: { from: "level", secret: false } },
+      secrets: { home: { provider: "infisical", environment: "prod" } },
+    },
+    files: {
+      "app.cjs": `const { createServer } = require("node:http");
+        const server = createServer((_, response) => response.end(JSON.stringify(Object.keys(process.env))));
+        server.listen(0, () => console.log("listening on " + server.address().port));`,
+    },
+    env: { ...fake.bootstrap, ENVIRONMENT: "home" },
+  });
+  const names: string[] = await seen(bundle, "/");
+  assert.deepEqual(
+    names.filter((name) => name.startsWith("INFISICAL")),
+    [],
+  );
+  await bundle.event("boot.completed");
+  assert.equal((await refresh(bundle)).status, 200);
 });
