@@ -12,6 +12,7 @@ import { prepareDatabase } from "./prepare.ts";
 import type { StopCause } from "./shutdown.ts";
 import { enter } from "./status.ts";
 import { type Boot, startDeadline, step, type World } from "./step.ts";
+import { checkSurroundings } from "./surroundings.ts";
 
 /** From an image without a shell to a running app. @throws {SallyportError} with everything that is wrong */
 export async function boot(request: BootRequest, world: World): Promise<ParsedConfig> {
@@ -24,7 +25,7 @@ export async function boot(request: BootRequest, world: World): Promise<ParsedCo
   const { live, context } = await openDoors(config, boot);
   const { settings, readText } = live;
   live.swap(await fetchSettings(config, boot));
-  // Between settings and database: guard.
+  await checkSurroundings(config, boot);
 
   if (config.database)
     await prepareDatabase(
@@ -51,6 +52,7 @@ export async function migrateOnly(request: BootRequest, world: World): Promise<v
   const { live, context } = await openDoors(config, boot);
   const { settings, readText } = live;
   live.swap(await fetchSettings(config, boot));
+  await checkSurroundings(config, boot);
   const options = { directory: config.directory, readText, settings, log: context.log };
   await prepareDatabase({ ...config.database, mode: "run" }, options, boot);
 }

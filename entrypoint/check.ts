@@ -7,6 +7,7 @@ import { inspectDatabase, writeExpectations } from "./prepare.ts";
 import { endEarly, type RunWorld } from "./run.ts";
 import { createSettings } from "./settings/settings.ts";
 import { startDeadline, type World } from "./step.ts";
+import { checkSurroundings } from "./surroundings.ts";
 
 export interface CheckRequest extends BootRequest {
   /** Writes `database.expect` from the live database instead of checking it. */
@@ -44,15 +45,17 @@ export async function check(
   return exits[0] ?? 0;
 }
 
-/** What is wrong before the database is known is thrown; what is wrong with it is collected. */
+/** What is wrong before the database is known is thrown; what is wrong around the process and with it is collected. */
 async function findFailures(request: CheckRequest, world: World): Promise<unknown[]> {
   const config = await openConfig(request, world);
   const boot = { ...world, deadline: startDeadline(config.bootTimeoutMs, world.signal) };
   const values = await fetchSettings(config, boot);
-  if (!config.database) return [];
+  const failures: unknown[] = [];
+  await checkSurroundings(config, boot).catch((error) => failures.push(error));
+  if (!config.database) return failures;
   const { settings, readText } = createSettings(config.settings, values);
   const options = { directory: config.directory, readText, settings, log: createAppLog(world.log) };
-  if (!request.writeSchema) return inspectDatabase(config.database, options, boot);
+  if (!request.writeSchema) return [...failures, ...(await inspectDatabase(config.database, options, boot))];
   await writeExpectations(config.database, options, boot);
-  return [];
+  return failures;
 }

@@ -37,6 +37,10 @@ export const CODES = {
     exit: 80,
     meaning: "the database is not what the app expects; every difference is listed",
   },
+  GUARD_REFUSED: {
+    exit: 81,
+    meaning: "something around the process exposes its secrets; everything that does is listed",
+  },
   WARM_FAILED: { exit: 70, meaning: "the warm module threw, or did not end in time" },
   BOOT_TIMEOUT: { exit: 70, meaning: "the app was not ready before bootTimeout" },
   APP_EXPORT_MISSING: {

@@ -2,8 +2,10 @@
 import { abortable } from "./abort.ts";
 import { loadBootstrap } from "./bootstrap/bootstrap.ts";
 import { loadConfig, type ParsedConfig } from "./config/config.ts";
-import type { SettingSpec } from "./config/settings.ts";
+import { isPlain, type SettingSpec } from "./config/settings.ts";
 import { SallyportError } from "./errors.ts";
+import { closeDebugSignal } from "./guard/guard.ts";
+import { harden } from "./guard/harden.ts";
 import type { Mask } from "./guard/mask.ts";
 import { bootstrapNames, checkRefs, openProvider } from "./provider/provider.ts";
 import type { SecretProvider, SecretSet } from "./provider/secret-provider.ts";
@@ -23,10 +25,14 @@ export async function openConfig(request: BootRequest, world: World): Promise<Pa
     `${plural(settings.length, "setting")} for ${environment}`;
   const config = await step(world, "config", () => readConfig(request, world), describe);
   world.status.shutdownTimeoutMs = config.shutdownTimeoutMs;
+  if (config.guard.mode !== "off" && !config.guard.allow.includes("SIGUSR1")) closeDebugSignal(world.log);
   return config;
 }
 
-async function readConfig({ config: file, app }: BootRequest, { cwd, env }: World): Promise<ParsedConfig> {
+async function readConfig(
+  { config: file, app }: BootRequest,
+  { cwd, env, replace }: World,
+): Promise<ParsedConfig> {
   const config = await loadConfig({ cwd, file, app, environment: env.ENVIRONMENT });
   const refs = config.settings.flatMap((spec) => spec.refs);
   const problems = checkRefs(config.source, refs, env);
@@ -39,6 +45,7 @@ async function readConfig({ config: file, app }: BootRequest, { cwd, env }: Worl
       problems,
     });
   }
+  if (config.harden) harden({ env, confidential: bootstrapNames(config.source), replace });
   return config;
 }
 
@@ -60,8 +67,9 @@ export async function fetchSettings(config: ParsedConfig, boot: Boot): Promise<S
     hideValues(config.settings, fetched.answers, mask);
     const validate = () => abortable(validateSettings(config.settings, fetched.answers), deadline.signal);
     const values = await step(boot, "settings", validate, describeValues);
-    for (const { name, secret, type } of config.settings) {
-      if (secret && type === "json") mask.add(name, values.get(name)?.value);
+    // A validator may have made something else of it.
+    for (const spec of config.settings) {
+      if (spec.secret && !isPlain(spec)) mask.add(spec.name, values.get(spec.name)?.value);
     }
     const summary = { settings: values.size, secrets: fetched.reads.length, requests: fetched.requests };
     status.fetched = { at: new Date().toISOString(), provider: provider.title, identity, ...summary };
@@ -71,29 +79,29 @@ export async function fetchSettings(config: ParsedConfig, boot: Boot): Promise<S
   }
 }
 
-/** Before anything looks at them: a validator may throw what it was given. A word, a port or a number is no secret by its kind. */
+/** Before anything looks at them: a validator may throw what it was given. */
 function hideValues(specs: readonly SettingSpec[], answers: SecretSet["answers"], mask: Mask): void {
-  for (const { name, secret, type, refs } of specs) {
-    if (!secret || Array.isArray(type) || PLAIN.includes(String(type))) continue;
-    for (const ref of refs) {
+  for (const spec of specs.filter(({ secret }) => secret)) {
+    for (const ref of spec.refs) {
       const answer = answers.get(ref);
-      if (answer instanceof Secret) mask.add(name, answer.reveal());
+      if (isPlain(spec)) mask.exempt(spec.name);
+      else if (answer instanceof Secret) mask.add(spec.name, answer.reveal());
     }
   }
 }
 
-const PLAIN = ["boolean", "port", "integer", "number", "duration"];
-
 async function identify(
   { source, directory }: ParsedConfig,
-  { env, log, mask, forget, deadline }: Boot,
+  { env, handedOver, log, mask, forget, deadline }: Boot,
 ): Promise<{ provider: SecretProvider; identity: string }> {
-  const bootstrap = await loadBootstrap(bootstrapNames(source), { env, log });
+  // The platform's own, which opens the role's credentials.
+  mask.add("AWS_CONTAINER_AUTHORIZATION_TOKEN", env.AWS_CONTAINER_AUTHORIZATION_TOKEN);
+  const bootstrap = await loadBootstrap(bootstrapNames(source), { env: { ...env, ...handedOver }, log });
   for (const [name, secret] of bootstrap) {
     mask.add(name, secret.reveal());
     forget(name);
   }
-  const provider = await openProvider(source, { env, directory, bootstrap, log });
+  const provider = await openProvider(source, { env, directory, bootstrap, log, hide: mask.add });
   return { provider, identity: await provider.identify(deadline.signal) };
 }
 

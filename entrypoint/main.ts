@@ -82,21 +82,18 @@ async function help(): Promise<number> {
 }
 
 async function openWorld(write?: (line: string) => void) {
-  const [{ createMask }, { maskOutput }, { maskLastWords }, { createStatus }, { watchForStop }] =
-    await Promise.all([
-      import("./guard/mask.ts"),
-      import("./guard/output.ts"),
-      import("./guard/last-words.ts"),
-      import("./status.ts"),
-      import("./shutdown.ts"),
-    ]);
+  const [{ createMask }, { maskOutput }, { createStatus }, { watchForStop }] = await Promise.all([
+    import("./guard/mask.ts"),
+    import("./guard/output.ts"),
+    import("./status.ts"),
+    import("./shutdown.ts"),
+  ]);
   // Before anything else: as PID 1, a signal that nobody handles is lost.
   const { signal, cause } = watchForStop(process, (code) => process.exit(code));
   const created = createMask();
   mask = created.apply;
   const log = await openLog(write);
-  maskOutput(created, log);
-  maskLastWords(created, log, (code) => process.exit(code));
+  maskOutput(created, log, (code) => process.exit(code));
   const world: World = {
     // As it was at first: a refresh logs in again when the bootstrap variables are deleted.
     env: { ...process.env },
@@ -106,6 +103,11 @@ async function openWorld(write?: (line: string) => void) {
     status: createStatus(),
     signal,
     closers: [],
+    handedOver: process.execArgv.length > 0 ? (await import("./guard/harden.ts")).takeOver() : {},
+    replace: (options, env) => {
+      const argv = [process.argv0, ...options, ...process.execArgv, ...process.argv.slice(1)];
+      process.execve?.(process.execPath, argv, env);
+    },
     forget: (name) => {
       delete process.env[name];
     },

@@ -3,7 +3,7 @@
 /** In order. */
 export type Phase =
   | ("config" | "identity" | "fetch" | "settings")
-  | ("database" | "migrate" | "schema" | "warm")
+  | ("guard" | "database" | "migrate" | "schema" | "warm")
   | ("app" | "ready");
 
 export interface FetchSummary {

@@ -17,6 +17,10 @@ export interface World {
   readonly signal: AbortSignal;
   /** Whatever has been opened, in order. */
   readonly closers: Closer[];
+  /** Bootstrap variables that a hardened process was started with, before it was. */
+  readonly handedOver: Readonly<Record<string, string>>;
+  /** Starts Node again in the place of this process; only returns where that can't be done. */
+  replace(options: readonly string[], env: Record<string, string>): void;
   /** Deletes a variable from the real environment. */
   forget(name: string): void;
   /** SIGHUP, where no terminal sends it. */

@@ -44,6 +44,11 @@ export async function loadBootstrap(
   return values;
 }
 
+/** Where the value of this name is read from, when there is such a file. */
+export function bootstrapFile(name: string, env: BootstrapOptions["env"], directory = MOUNTED): string {
+  return env[`${name}_FILE`] || join(directory, name.toLowerCase());
+}
+
 async function loadValue(
   name: string,
   { env, log, directory = MOUNTED }: BootstrapOptions,

@@ -8,6 +8,7 @@ import { findProblems } from "../issues.ts";
 import { suggestion } from "../suggestion.ts";
 import { type AdminConfig, parseAdmin } from "./admin.ts";
 import { type DatabaseConfig, parseDatabase } from "./database.ts";
+import { type GuardConfig, parseGuard } from "./guard.ts";
 import { configSchema } from "./schema.ts";
 import { parseSettings, type SettingSpec } from "./settings.ts";
 import type { Config, SecretsSource } from "./types.ts";
@@ -30,6 +31,8 @@ export interface ParsedConfig {
   readonly database: DatabaseConfig | undefined;
   /** Absolute. */
   readonly warm: string | undefined;
+  readonly guard: GuardConfig;
+  readonly harden: boolean;
   readonly admin: AdminConfig;
   readonly bootTimeoutMs: number;
   readonly shutdownTimeoutMs: number;
@@ -85,6 +88,8 @@ export async function loadConfig(asked: ConfigRequest): Promise<ParsedConfig> {
     settings,
     database,
     warm,
+    guard: parseGuard(config.guard),
+    harden: config.harden ?? false,
     admin,
     ...times,
   };

@@ -63,6 +63,8 @@ const connection = {
   tls: z.optional(name),
 };
 
+const guardMode = z.enum(["refuse", "warn", "off"]);
+
 const mode = z.enum(["run", "wait", "check", "off"]);
 
 const database = z.strictObject({
@@ -95,6 +97,10 @@ export const configSchema: z.ZodMiniType = z.strictObject({
   settings: z.record(name, z.union([text, declaration])),
   database: z.optional(database),
   warm: z.optional(text),
+  guard: z.optional(
+    z.union([guardMode, z.strictObject({ mode: z.optional(guardMode), allow: z.optional(z.array(text)) })]),
+  ),
+  harden: z.optional(z.boolean()),
   admin: z.optional(
     z.strictObject({ socket: z.optional(text), listen: z.optional(text), token: z.optional(name) }),
   ),

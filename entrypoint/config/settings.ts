@@ -23,6 +23,13 @@ export interface Gate {
   readonly equals: string | true;
 }
 
+const PLAIN = ["boolean", "port", "integer", "number", "duration"];
+
+/** A word of a list, a port or a number is no secret by its kind, even where nobody has said so. */
+export function isPlain({ type }: SettingSpec): boolean {
+  return Array.isArray(type) || PLAIN.includes(String(type));
+}
+
 export function parseSettings(
   declared: Readonly<Record<string, string | SettingDeclaration>>,
   problems: Problem[],

@@ -84,6 +84,9 @@ interface ConnectionSettings {
   tls?: string;
 }
 
+/** `refuse` starts with no certain exposure, and warns of suspected ones; `warn` only warns. */
+export type GuardMode = "refuse" | "warn" | "off";
+
 export interface DatabaseDeclaration extends ConnectionSettings {
   /** Where no URL tells it. Default `postgres`. */
   dialect?: "postgres" | "mysql";
@@ -124,6 +127,15 @@ export interface Config {
   database?: DatabaseDeclaration;
   /** A module whose `warm(settings, context)` runs before the app. Relative to the config file. */
   warm?: string;
+  /** What to do about secrets in the environment and about Node options that open the process. Default `refuse`. */
+  guard?:
+    | GuardMode
+    | {
+        mode?: GuardMode /** Variables, options and the like that are meant to be there. */;
+        allow?: readonly string[];
+      };
+  /** Starts Node once more before any secret is read, without bootstrap variables and closed to debuggers. Default false. */
+  harden?: boolean;
   admin?: {
     /** A Unix socket; default: in the first writable of `/run/sallyport`, `/dev/shm`, the temporary folder. */
     socket?: string;

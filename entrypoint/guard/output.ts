@@ -4,6 +4,7 @@ import { format } from "node:util";
 import type { Log } from "../log.ts";
 import { type Channel, type Chunk, createChannel } from "./channel.ts";
 import { maskFileWrites } from "./file-writes.ts";
+import { maskLastWords } from "./last-words.ts";
 import type { Mask } from "./mask.ts";
 
 /** A line that is written piece by piece comes together in less; a person at a prompt does not notice it. */
@@ -19,8 +20,11 @@ type Sink = Writable & {
   _writev?(entries: Entry[], done: (error?: Error | null) => void): void;
 };
 
-/** @param log says once of each setting that its value was about to be shown */
-export function maskOutput(mask: Mask, log: Log): void {
+/**
+ * @param log says once of each setting that its value was about to be shown
+ * @param exit ends the process at once, after an error that Node would have ended it for
+ */
+export function maskOutput(mask: Mask, log: Log, exit: (code: number) => void): void {
   // Both streams are made before `fs` is changed: for a file, Node's own stream keeps the function that it finds.
   const streams: readonly [number, Sink, string][] = [
     [1, process.stdout as unknown as Sink, "stdout"],
@@ -45,6 +49,7 @@ export function maskOutput(mask: Mask, log: Log): void {
     for (const [, stream] of streams) release(stream);
   });
   maskFileWrites(channels);
+  maskLastWords(mask, log, exit);
   const { _rawDebug } = process as unknown as { _rawDebug: (...args: unknown[]) => void };
   Object.assign(process, {
     _rawDebug: (...args: unknown[]) => _rawDebug("%s", mask.apply(format(...args))),

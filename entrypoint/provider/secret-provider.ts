@@ -49,6 +49,8 @@ export interface ProviderContext {
   /** What the table asks for, read from files on tmpfs. */
   readonly bootstrap: ReadonlyMap<string, Secret>;
   readonly log: Log;
+  /** Takes what nobody may print of what the provider has been given to log in with: a token, a key. */
+  readonly hide?: (name: string, value: unknown) => void;
   /** How long one try may take, in milliseconds. Default 10 s. */
   readonly attemptTimeoutMs?: number;
 }

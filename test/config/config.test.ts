@@ -176,6 +176,8 @@ describe("shape", () => {
         expect: "./server.mjs",
       },
       warm: "./server.mjs",
+      guard: { mode: "warn", allow: ["root"] },
+      harden: true,
       admin: { socket: "/run/x.sock", listen: "127.0.0.1:0", token: "TOKEN" },
       bootTimeout: "2m",
       shutdownTimeout: "20s",
@@ -186,6 +188,7 @@ describe("shape", () => {
     const config = await load(full);
     assert.equal(config.bootTimeoutMs, 120_000);
     assert.equal(config.drainDelayMs, 0);
+    assert.deepEqual(config.guard, full.guard);
     assert.deepEqual(config.admin.listen, { host: "127.0.0.1", port: 0 });
   });
 });

@@ -47,6 +47,8 @@ export function openSecretsManager(
         signal,
         log,
       });
+      context.hide?.("AWS_SECRET_ACCESS_KEY", credentials.secretAccessKey);
+      context.hide?.("AWS_SESSION_TOKEN", credentials.sessionToken);
       return `${source.title} (key ${credentials.accessKeyId})`;
     },
     async fetch(refs, signal) {

@@ -1,7 +1,7 @@
 /** The three calls of Infisical's API that we make. */
 import { type HttpResponse, request } from "../../http.ts";
 import type { Log } from "../../log.ts";
-import type { RefProblem } from "../secret-provider.ts";
+import type { ProviderContext, RefProblem } from "../secret-provider.ts";
 import {
   collect,
   type Folder,
@@ -28,6 +28,7 @@ export interface ApiOptions {
   readonly login: { readonly clientId: string; readonly clientSecret: string };
   readonly title: string;
   readonly log: Log;
+  readonly hide?: ProviderContext["hide"];
   readonly attemptTimeoutMs?: number;
 }
 
@@ -81,6 +82,7 @@ export function openApi(options: ApiOptions): InfisicalApi {
     );
     if (response.status !== 200) throw loginFault(response, title);
     token = parseAnswer(loginAnswer, response, title).accessToken;
+    options.hide?.("INFISICAL_ACCESS_TOKEN", token);
   };
 
   /** A token may expire between login and last read; that is not a refusal, and worth one more login. */
