@@ -105,8 +105,9 @@ export function openReports(
   config: ParsedConfig,
   { live, pools }: RotationParts,
   world: World,
-): Pick<RotationSources, "settings" | "probe" | "draining"> {
+): Pick<RotationSources, "settings" | "probe" | "draining" | "mask"> {
   return {
+    mask: () => ({ hits: world.mask.hits(), unmasked: world.mask.unmasked() }),
     settings: () => config.settings.flatMap((spec) => describeSetting(spec, live)),
     draining: () => pools.draining(),
     async probe() {

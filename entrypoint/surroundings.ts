@@ -10,13 +10,16 @@ import { type Boot, step } from "./step.ts";
 export async function checkSurroundings(config: ParsedConfig, boot: Boot): Promise<void> {
   const { guard, settings, source } = config;
   if (guard.mode === "off") return;
-  const { env, mask, log } = boot;
+  const { mask, log } = boot;
+  const bootstrap = bootstrapNames(source);
+  // Of bootstrap values that came as variables a warning has told already.
+  const env = Object.fromEntries(Object.entries(boot.env).filter(([name]) => !bootstrap.includes(name)));
   const surroundings = {
     env,
     execArgv: process.execArgv,
     secrets: settings.filter((spec) => spec.secret && !isPlain(spec)).map(({ name }) => name),
     find: mask.find,
-    bootstrap: new Map(bootstrapNames(source).map((name) => [name, bootstrapFile(name, env)])),
+    bootstrap: new Map(bootstrap.map((name) => [name, bootstrapFile(name, env)])),
   };
   await step(boot, "guard", () => standGuard(surroundings, guard, log), describe);
 }

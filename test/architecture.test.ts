@@ -92,7 +92,8 @@ test("the parser of this test sees the imports", () => {
 });
 
 test("nobody imports the process edge, and nobody but the corridor the corridor", () => {
-  const corridor = /^(main|run|check|boot|load|prepare|migrations|doors|rotation|login|step|surroundings)\.ts$/;
+  const corridor =
+    /^(main|run|check|boot|load|prepare|migrations|doors|rotation|login|step|surroundings)\.ts$/;
   const edge = imports.filter(
     ({ from, to, typeOnly }) => corridor.test(to) && !typeOnly && !corridor.test(from),
   );

@@ -40,7 +40,7 @@ function describeRefresh({ ms, changed, pools, failedSubscribers }: Refreshed): 
 }
 
 function describeStatus({ ok, phase, since, ...status }: StatusBody): string {
-  const { fetched, logins, checks, draining, refresh, settings } = status;
+  const { fetched, logins, checks, draining, mask, refresh, settings } = status;
   const mark = (isWell: boolean) => (isWell ? "✔" : "✖");
   return [
     `${mark(ok)} ${ok ? "in order" : "not in order"}: ${phase} since ${since}`,
@@ -53,6 +53,12 @@ function describeStatus({ ok, phase, since, ...status }: StatusBody): string {
       ([name, { ok, ms }]) => `${mark(ok)} check ${name}: ${ok ? "passes" : "fails"} (${ms} ms)`,
     ),
     ...draining.map(({ name, since }) => `  pool ${name}: an old one drains since ${since}`),
+    ...Object.entries(mask.hits).map(
+      ([name, count]) => `! ${name} was kept out of the output ${count} ${count === 1 ? "time" : "times"}`,
+    ),
+    ...(mask.unmasked.length > 0
+      ? [`  too short or too common to be kept out of the output: ${mask.unmasked.join(", ")}`]
+      : []),
     ...(refresh.last ? [`  last refresh: ${describeLast(refresh.last)}`] : []),
     ...settings.map(
       ({ name, set, age, origins }) =>

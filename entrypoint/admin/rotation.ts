@@ -34,6 +34,8 @@ export interface RotationSources {
   /** One for each pool, and one for the config's own database. */
   probe(): Promise<readonly LoginReport[]>;
   draining(): readonly { readonly name: string; readonly since: string }[];
+  /** How often a value was kept from being shown, by setting; and settings whose values can't be blanked out. */
+  mask(): { readonly hits: Readonly<Record<string, number>>; readonly unmasked: readonly string[] };
   runChecks(): Promise<Readonly<Record<string, { readonly ok: boolean; readonly ms: number }>>>;
 }
 
@@ -69,6 +71,7 @@ export interface StatusBody extends Pick<Status, "phase" | "since" | "fetched"> 
   readonly logins: readonly LoginReport[];
   readonly checks: Awaited<ReturnType<RotationSources["runChecks"]>>;
   readonly draining: ReturnType<RotationSources["draining"]>;
+  readonly mask: ReturnType<RotationSources["mask"]>;
   readonly refresh: { readonly running: boolean; readonly last: LastRefresh | undefined };
   /** `age` in seconds. */
   readonly settings: readonly (SettingReport & { readonly age: number })[];
@@ -92,6 +95,7 @@ async function readStatus(sources: RotationSources): Promise<StatusBody> {
     logins,
     checks,
     draining: sources.draining(),
+    mask: sources.mask(),
     refresh: { running: sources.refresh.isRunning(), last },
     settings: sources.settings().map((setting) => ({ ...setting, age: ageOf(setting.since) })),
   };

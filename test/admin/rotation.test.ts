@@ -32,6 +32,7 @@ function open(more: Partial<RotationSources> = {}) {
     ],
     probe: async () => [{ name: "pg", user: "a", ok: true, ms: 3 }],
     draining: () => [],
+    mask: () => ({ hits: { A: 2 }, unmasked: ["OFF"] }),
     runChecks: async () => ({ queue: { ok: true, ms: 1 } }),
     ...more,
   });
@@ -102,6 +103,8 @@ describe("status", () => {
     assert.deepEqual(lines, [
       "✔ login pg as a: works (3 ms)",
       "✔ check queue: passes (1 ms)",
+      "! A was kept out of the output 2 times",
+      "  too short or too common to be kept out of the output: OFF",
       "  A: shop/a#k, version 7, until 2027-01-01T00:00:00Z, held for 1 h 2 min",
       "  OFF: not set",
     ]);
