@@ -9,6 +9,7 @@ export interface Mask {
   add(name: string, value: unknown): void;
   /** Says that a setting is confidential, and not blanked out because of its kind. */
   exempt(name: string): void;
+  /** Also blanks out the login in any URL, known or not. */
   apply(text: string): string;
   /** The settings whose values stand in the text. Nothing is counted. */
   find(text: string): string[];
@@ -58,7 +59,7 @@ export function createMask(): Mask {
     apply(text) {
       const spans = scan(text)?.spans ?? [];
       for (const { names } of spans) count(names);
-      return replace(text, spans);
+      return withoutLogins(replace(text, spans));
     },
     find: (text) => [...new Set(scan(text)?.spans.flatMap(({ names }) => [...names]))],
     hits: () => Object.fromEntries(counts),
@@ -71,6 +72,14 @@ export function createMask(): Mask {
       ]),
     ],
   };
+}
+
+const LOGIN = /(\b[a-z][a-z\d+.-]*:\/\/)([^\s'"/?#@:]*:[^\s'"]*|[^\s'"/?#]+)@/gi;
+
+/** An old password, or a mistyped one, is on nobody's list. */
+function withoutLogins(text: string): string {
+  if (!text.includes("://")) return text;
+  return text.replace(LOGIN, (all, scheme, login) => (login.endsWith("]") ? all : `${scheme}[hidden]@`));
 }
 
 /** `[NAME]` in place of each span. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { createMask } from "../../entrypoint/guard/mask.ts";
 
 const VALUE = 'p"a/ss+w\\ord é';
@@ -64,4 +65,71 @@ test("circles, lone surrogates, bytes and numbers in a value are taken as they c
   mask.add("S", "lone-\ud800-surrogate");
   mask.add("B", Buffer.from("bytes-with-é-in-them"));
   assert.equal(mask.apply("in-a-circle 12345678 bytes-with-é-in-them"), "[C] [C] [B]");
+});
+
+test("the login in a URL is blanked out whether it is known or not", () => {
+  const mask = createMask();
+  const shown = {
+    "connect to postgres://app:pass@db:5432/shop failed":
+      "connect to postgres://[hidden]@db:5432/shop failed",
+    "clone https://token@git.example/repo": "clone https://[hidden]@git.example/repo",
+    "amqp://app:with/slash@mq": "amqp://[hidden]@mq",
+    "see https://example.com/@scope/name and mailto:a@b.c":
+      "see https://example.com/@scope/name and mailto:a@b.c",
+  };
+  for (const [text, expected] of Object.entries(shown)) assert.equal(mask.apply(text), expected);
+});
+
+test("the parts of a URL are masked by themselves, decoded too", () => {
+  const mask = createMask();
+  mask.add("URL", "redis://default:p%40ss%2Fword-1@cache:6379/0?api_key=abcdef123&db=shopshop");
+  mask.add("REPO", "https://ghp_0123456789abcdef@git.example/repo");
+  const text = "p@ss/word-1 p%40ss%2Fword-1 abcdef123 shopshop ghp_0123456789abcdef";
+  assert.equal(mask.apply(text), "[URL] [URL] [URL] shopshop [REPO]");
+});
+
+test("a value in the middle of base64, in hex, in a printed Buffer and in a form is masked", () => {
+  const mask = createMask();
+  mask.add("TOKEN", VALUE);
+  const around = ["", "u:", "us:", "usr:"].map((user) => Buffer.from(`${user}${VALUE}!`).toString("base64"));
+  for (const text of [
+    ...around,
+    Buffer.from(VALUE).toString("hex"),
+    inspect(Buffer.from(VALUE)),
+    inspect({ VALUE }),
+    new URLSearchParams({ VALUE }).toString(),
+  ]) {
+    assert.match(mask.apply(text), /\[TOKEN\]/, text);
+  }
+});
+
+test("what was blanked out is counted by name, and what can't be is told by name", () => {
+  const mask = createMask();
+  mask.add("A", "value-of-a");
+  mask.add("B", "value-of-b");
+  mask.add("DB", { user: "app", password: "longenough", port: 5432, engine: "postgres" });
+  mask.add("LEVEL", "debug");
+  mask.exempt("PORT");
+  mask.apply("value-of-a value-of-a");
+  mask.apply("longenough");
+  assert.deepEqual(mask.hits(), { A: 2, DB: 1 });
+  assert.deepEqual(mask.find("value-of-b"), ["B"]);
+  assert.deepEqual(mask.hits(), { A: 2, DB: 1 }, "looking is not counted");
+  assert.deepEqual(mask.unmasked(), ["PORT", "DB.user", "DB.port", "DB.engine", "LEVEL"]);
+});
+
+test("after a refresh the old value is masked as the new one, and the oldest are given up", () => {
+  const mask = createMask();
+  for (let version = 0; version < 20; version++) mask.add("KEY", `version-${version}-of-it`);
+  assert.equal(mask.apply("version-19-of-it version-18-of-it"), "[KEY] [KEY]");
+  assert.equal(mask.apply("version-0-of-it"), "version-0-of-it");
+  mask.add("KEY", "version-19-of-it");
+  assert.equal(mask.apply("version-12-of-it"), "[KEY]", "what is known already pushes nothing out");
+});
+
+test("the frame of a key is public, its lines are not", () => {
+  const mask = createMask();
+  mask.add("KEY", "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqG\nSM49AgEGCCqG\n-----END PRIVATE KEY-----\n");
+  assert.equal(mask.apply("-----BEGIN PRIVATE KEY-----"), "-----BEGIN PRIVATE KEY-----");
+  assert.equal(mask.apply("SM49AgEGCCqG"), "[KEY]");
 });

@@ -6,6 +6,9 @@ import { type BundleOptions, guest, NODES, runBundle, startBundle } from "./bund
 const DATABASE_URL = "postgres://shop:correct-horse-battery@db/shop";
 const API_KEY = "api-key-0123456789";
 
+/** As the guests print it: the value itself would be blanked out. */
+const backwards = (value: string) => [...value].reverse().join("");
+
 function wrap(name: string, ready?: "loaded"): BundleOptions {
   return {
     config: {
@@ -120,9 +123,9 @@ suite("the overlay on process.env", { concurrency: 3 }, () => {
       const { readings, listings, changes } = JSON.parse(stdout);
 
       assert.deepEqual(readings, {
-        byName: DATABASE_URL,
-        destructured: DATABASE_URL,
-        required: DATABASE_URL,
+        byName: backwards(DATABASE_URL),
+        destructured: backwards(DATABASE_URL),
+        required: backwards(DATABASE_URL),
         in: true,
         hasOwn: true,
         hasOwnProperty: true,
@@ -153,15 +156,19 @@ suite("the overlay on process.env", { concurrency: 3 }, () => {
 
     test(`covers every way to import it (Node ${version})`, async () => {
       const { stdout } = await runBundle({ ...wrap("imports.mjs", "loaded"), node });
-      assert.deepEqual(JSON.parse(stdout), Array(4).fill(DATABASE_URL));
+      assert.deepEqual(JSON.parse(stdout), Array(4).fill(backwards(DATABASE_URL)));
     });
   }
 
   test("covers a real variable of the same name, which lists don't show any more", async () => {
-    const env = { DATABASE_URL: "from the environment", GUARD: "off" };
-    const { stdout } = await runBundle({ ...options, env });
+    const env = { DATABASE_URL: "from the environment" };
+    const { stdout } = await runBundle({
+      ...options,
+      config: { ...(options.config as object), guard: "off" },
+      env,
+    });
     const { readings, listings } = JSON.parse(stdout);
-    assert.equal(readings.byName, DATABASE_URL);
+    assert.equal(readings.byName, backwards(DATABASE_URL));
     assert.ok(!listings.keys.includes("DATABASE_URL"));
   });
 });

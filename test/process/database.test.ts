@@ -43,6 +43,7 @@ for (const { version, path: node } of NODES) {
       "identity",
       "fetch",
       "settings",
+      "guard",
       "database",
       "migrate",
       "schema",
