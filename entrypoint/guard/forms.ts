@@ -54,51 +54,63 @@ function credentialsIn(text: string, path: string): Part[] {
 /** Beyond it, only the forms that somebody has seen a long value in. */
 const LONG = 4_096;
 const INSPECTED_BYTES = 50;
+/** Written the same way in JSON, in a URL and by `util.inspect`. */
+const SIMPLE = /^[\w.~-]+$/;
 
 /** A text is found in JavaScript's own strings and, byte by byte, in what is written as UTF-8. */
 export function formsOf(content: string | Uint8Array): string[] {
-  const bytes = typeof content === "string" ? Buffer.from(content) : Buffer.from(content);
-  const forms = new Set([...base64Forms(bytes), bytes.toString("latin1")]);
-  if (bytes.length <= LONG) {
-    const hex = bytes.toString("hex");
-    const inspected = hex.slice(0, 2 * INSPECTED_BYTES).replace(/..(?=.)/g, "$& ");
-    for (const form of [hex, hex.toUpperCase(), inspected]) forms.add(form);
+  const bytes = Buffer.from(content as Uint8Array);
+  const texts = typeof content === "string" ? textForms(content) : [bytes.toString("latin1")];
+  const forms = new Set(texts);
+  for (const text of texts) {
+    if (!isAscii(text) && typeof content === "string") forms.add(Buffer.from(text).toString("latin1"));
   }
-  for (const form of typeof content === "string" ? textForms(content) : []) {
-    forms.add(form).add(Buffer.from(form).toString("latin1"));
-  }
+  for (const form of byteForms(bytes)) forms.add(form);
   return [...forms];
 }
 
 function textForms(text: string): string[] {
-  const wellFormed = text.toWellFormed();
-  const encoded = encodeURIComponent(wellFormed);
+  if (SIMPLE.test(text)) return [text];
+  const encoded = encodeURIComponent(text.toWellFormed());
   const json = inJson(text);
+  const common = [text, json, encoded];
+  if (text.length > LONG) return common;
   return [
-    text,
-    json,
+    ...common,
     inJson(json), // an error message that quotes JSON, in a line of JSON
     inspect(text, { breakLength: Number.POSITIVE_INFINITY }).slice(1, -1),
-    encoded,
     encoded.replace(/%../g, (code) => code.toLowerCase()),
-    encodeURI(wellFormed),
-    new URLSearchParams({ "": wellFormed }).toString().slice(1),
+    encodeURI(text.toWellFormed()),
+    new URLSearchParams({ "": text }).toString().slice(1),
   ];
 }
 
+function byteForms(bytes: Buffer): string[] {
+  const base64 = bytes.toString("base64");
+  if (bytes.length > LONG) return withUrlForm(base64);
+  const hex = bytes.toString("hex");
+  const inspected = hex.slice(0, 2 * INSPECTED_BYTES).replace(/..(?=.)/g, "$& ");
+  const inner = [0, 1, 2].flatMap((offset) => innerBase64(bytes, offset));
+  return [hex, hex.toUpperCase(), inspected, ...withUrlForm(base64), ...inner];
+}
+
 /**
- * By itself, and in the middle of something longer, such as `user:password` in a header: there it may begin at any of three
- * bits, and its outermost characters are shared with what stands beside it.
+ * In the middle of something longer, such as `user:password` in a header, base64 begins at any of three places, and its
+ * outermost characters are shared with what stands beside it.
  */
-function base64Forms(bytes: Buffer): string[] {
-  const whole = bytes.toString("base64");
-  const inner = [0, 1, 2].map((offset) => {
-    const shifted = Buffer.concat([Buffer.alloc(offset), bytes]);
-    const [first, last] = [Math.ceil((offset * 8) / 6), Math.floor((shifted.length * 8) / 6)];
-    return shifted.toString("base64").slice(first, last);
-  });
-  const forms = bytes.length <= LONG ? [whole, whole.replace(/=+$/, ""), ...inner] : [whole];
-  return forms.flatMap((form) => [form, form.replaceAll("+", "-").replaceAll("/", "_")]);
+function innerBase64(bytes: Buffer, offset: number): string[] {
+  const shifted = offset === 0 ? bytes : Buffer.concat([Buffer.alloc(offset), bytes]);
+  const [first, last] = [Math.ceil((offset * 8) / 6), Math.floor((shifted.length * 8) / 6)];
+  return withUrlForm(shifted.toString("base64").slice(first, last));
+}
+
+function withUrlForm(base64: string): string[] {
+  const url = base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return url === base64 ? [base64] : [base64, url];
+}
+
+function isAscii(text: string): boolean {
+  return /^[\0-\x7f]*$/.test(text);
 }
 
 function inJson(text: string): string {

@@ -70,8 +70,8 @@ export function createMatcher(patterns: ReadonlyMap<string, string>): Matcher {
           if (text.startsWith(pattern, start)) {
             spans ??= [];
             join(spans, start, start + pattern.length, patterns.get(pattern) as string);
-          } else if (start + pattern.length > length && pattern.startsWith(text.slice(start))) {
-            pending = Math.min(pending, start);
+          } else if (pending === length && isBeginning(text, start, pattern)) {
+            pending = start;
           }
         }
       }
@@ -86,6 +86,13 @@ function slotOf(text: string, at: number): number {
   return (
     ((text.charCodeAt(at - 2) << 9) ^ (text.charCodeAt(at - 1) << 5) ^ text.charCodeAt(at)) & (SLOTS - 1)
   );
+}
+
+/** The last character first: values that repeat themselves would be compared to their end, over and over. */
+function isBeginning(text: string, start: number, pattern: string): boolean {
+  const last = text.length - 1;
+  if (start + pattern.length <= text.length || pattern[last - start] !== text[last]) return false;
+  return pattern.startsWith(text.slice(start));
 }
 
 /** Spans come by their start. */
@@ -103,21 +110,23 @@ interface Beginnings {
   longestAtEnd(text: string): number;
 }
 
-/** Most lines end in a character in which no beginning ends: a line feed. For them it is one look into a table. */
+/** Most lines end in a character in which no beginning ends, a line feed: for them it is one look into a table. */
 function collectBeginnings(patterns: readonly string[], width: number): Beginnings {
-  const all = new Set<string>();
   const lengths = new Uint16Array(256); // by the last character, a bit for each length
   for (const pattern of patterns) {
     for (let length = 1; length < width; length++) {
-      all.add(pattern.slice(0, length));
       const slot = pattern.charCodeAt(length - 1) & 0xff;
       lengths[slot] = (lengths[slot] as number) | (1 << length);
     }
   }
+  let all: Set<string> | undefined; // not before a write ends in the middle of a line
   return {
     longestAtEnd(text) {
       const bits = lengths[text.charCodeAt(text.length - 1) & 0xff] as number;
       if (bits === 0 || text.length === 0) return 0;
+      all ??= new Set(
+        patterns.flatMap((it) => Array.from({ length: width - 1 }, (_, at) => it.slice(0, at + 1))),
+      );
       for (let length = Math.min(width - 1, text.length); length > 0; length--) {
         if (bits & (1 << length) && all.has(text.slice(-length))) return length;
       }
