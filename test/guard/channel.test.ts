@@ -6,7 +6,7 @@ import { type Chunk, createChannel } from "../../entrypoint/guard/channel.ts";
 import { formsOf, partsOf } from "../../entrypoint/guard/forms.ts";
 import { createMask } from "../../entrypoint/guard/mask.ts";
 import { isCommon } from "../../entrypoint/guard/too-common.ts";
-import { encodingsOf } from "./encodings.ts";
+import { encodingsOf } from "../encodings.ts";
 
 function open(values: Readonly<Record<string, unknown>>) {
   const mask = createMask();

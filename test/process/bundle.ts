@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { socketsToAsk } from "../../entrypoint/socket-path.ts";
+import { assertNothingLeaked, type Evidence, inspectFolder, inspectProcess, valuesIn } from "./leaks.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const ENTRYPOINT = join(ROOT, "dist/entrypoint.mjs");
@@ -28,6 +29,8 @@ export interface BundleOptions {
   readonly config?: object | string;
   /** By address: `{ "app/port": "0" }`. */
   readonly secrets?: Readonly<Record<string, string>>;
+  /** Values that are confidential, too: of a fake's login, of another's secret. */
+  readonly canaries?: readonly string[];
   /** More files in the working directory, by relative path. */
   readonly files?: Readonly<Record<string, string>>;
   /** Beside `PATH` and `ENVIRONMENT=test`; `undefined` takes one away. */
@@ -58,7 +61,10 @@ export interface Reply {
   readonly text: string;
 }
 
-/** Use it with `await using`: at the end of the test the process is killed and its folder removed. */
+/**
+ * Use it with `await using`: at the end of the test the process is killed and its folder removed. Before that, all that it
+ * has left is searched for its secrets, whatever the test was about: output, answers, files, `/proc`.
+ */
 export interface Bundle extends AsyncDisposable {
   readonly pid: number;
   /** Its working directory. */
@@ -92,7 +98,7 @@ process.once("exit", () => {
 
 export function startBundle(options: BundleOptions = {}): Bundle {
   const directory = realpathSync(mkdtempSync(join(tmpdir(), "sallyport-test-")));
-  writeFiles(directory, options);
+  const written = writeFiles(directory, options);
   const { node = NODES[1].path, nodeOptions = [], args = [], through = [] } = options;
   const command = [...through, node, ...nodeOptions, ENTRYPOINT, ...args];
   const env = { PATH: process.env.PATH, ENVIRONMENT: "test", ...options.env };
@@ -105,7 +111,16 @@ export function startBundle(options: BundleOptions = {}): Bundle {
   };
   leftOver.add(cleanUp);
 
+  const evidence: Evidence = new Map();
   const output = watchOutput(child);
+  child.on("output", () => inspectProcess(child.pid as number, evidence));
+  const search = () => {
+    inspectFolder(directory, written, evidence);
+    evidence.set("stdout", Buffer.from(output.stdout)).set("stderr", Buffer.from(output.stderr));
+    const { secrets = {}, canaries = [], config = {} } = options;
+    const values = [...valuesIn(secrets, config), ...canaries];
+    assertNothingLeaked(values, evidence, [...command, ...Object.values(env).map(String)]);
+  };
   const port = async () => Number((await output.match(/listening on (\d+)/))[1]);
   const socket = () => socketsToAsk(directory).find((path) => existsSync(path));
   return {
@@ -126,7 +141,11 @@ export function startBundle(options: BundleOptions = {}): Bundle {
     kill: (signal) => void child.kill(signal),
     port,
     get: async (path) => ask({ host: "127.0.0.1", port: await port(), path }),
-    admin: (path, method) => ask({ socketPath: socket() ?? "/nowhere", path, method }),
+    async admin(path, method) {
+      const reply = await ask({ socketPath: socket() ?? "/nowhere", path, method });
+      evidence.set(`the answer to ${path}`, Buffer.from(JSON.stringify(reply)));
+      return reply;
+    },
     put(secrets) {
       for (const [path, value] of Object.entries(secrets)) {
         const file = join(directory, ".secrets", path);
@@ -137,9 +156,14 @@ export function startBundle(options: BundleOptions = {}): Bundle {
     socket,
     async [Symbol.asyncDispose]() {
       leftOver.delete(cleanUp);
+      if (child.exitCode === null && child.signalCode === null) inspectProcess(child.pid as number, evidence);
       child.kill("SIGKILL");
       await output.exit;
-      cleanUp();
+      try {
+        search();
+      } finally {
+        cleanUp();
+      }
     },
   };
 }
@@ -150,7 +174,11 @@ export async function runBundle(options: BundleOptions = {}): Promise<Exit> {
   return await bundle.exit;
 }
 
-function writeFiles(directory: string, { config = {}, secrets = {}, files = {} }: BundleOptions): void {
+/** @returns their relative paths */
+function writeFiles(
+  directory: string,
+  { config = {}, secrets = {}, files = {} }: BundleOptions,
+): ReadonlySet<string> {
   const base = {
     secrets: { test: { provider: "files", directory: ".secrets" } },
     settings: {},
@@ -168,6 +196,7 @@ function writeFiles(directory: string, { config = {}, secrets = {}, files = {} }
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, content);
   }
+  return new Set(Object.keys(all));
 }
 
 function watchOutput(child: ChildProcess) {
