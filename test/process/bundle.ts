@@ -112,13 +112,15 @@ export function startBundle(options: BundleOptions = {}): Bundle {
   leftOver.add(cleanUp);
 
   const evidence: Evidence = new Map();
+  /** What was put in their place later. */
+  const rotated: Record<string, string>[] = [];
   const output = watchOutput(child);
   child.on("output", () => inspectProcess(child.pid as number, evidence));
   const search = () => {
     inspectFolder(directory, written, evidence);
     evidence.set("stdout", Buffer.from(output.stdout)).set("stderr", Buffer.from(output.stderr));
     const { secrets = {}, canaries = [], config = {} } = options;
-    const values = [...valuesIn(secrets, config), ...canaries];
+    const values = [...[secrets, ...rotated].flatMap((it) => valuesIn(it, config)), ...canaries];
     assertNothingLeaked(values, evidence, [...command, ...Object.values(env).map(String)]);
   };
   const port = async () => Number((await output.match(/listening on (\d+)/))[1]);
@@ -149,8 +151,12 @@ export function startBundle(options: BundleOptions = {}): Bundle {
     put(secrets) {
       for (const [path, value] of Object.entries(secrets)) {
         const file = join(directory, ".secrets", path);
-        if (value === undefined) rmSync(file);
-        else writeFileSync(file, value);
+        if (value === undefined) {
+          rmSync(file);
+          continue;
+        }
+        writeFileSync(file, value);
+        rotated.push({ [path]: value });
       }
     },
     socket,
