@@ -17,20 +17,30 @@ type Method = (this: unknown, ...args: unknown[]) => unknown;
 
 interface Mirror {
   readonly proxy: object;
-  hasEnded(): boolean;
   follow(pool: object): void;
   forget(pool: object): void;
+}
+
+/** What a handle and the views that hang on it have in common. */
+interface Shared {
+  readonly label: string;
+  readonly links: Links;
+  readonly onEnd: () => void;
 }
 
 /** @param label what is printed for it: a pool's insides hold passwords */
 export function createHandle<P extends object>(first: P, label: string, links: Links = {}): Handle<P> {
   let current = first;
-  const { proxy, hasEnded, follow, forget } = createMirror(() => current, label, links);
+  let hasEnded = false;
+  const onEnd = () => {
+    hasEnded = true;
+  };
+  const { proxy, follow, forget } = createMirror(() => current, { label, links, onEnd });
   follow(first);
   return {
     proxy: proxy as P,
     get hasEnded() {
-      return hasEnded();
+      return hasEnded;
     },
     replace(fresh) {
       current = fresh;
@@ -40,17 +50,17 @@ export function createHandle<P extends object>(first: P, label: string, links: L
   };
 }
 
-function createMirror(source: () => object, label: string, links: Links): Mirror {
+function createMirror(source: () => object, shared: Shared): Mirror {
+  const { links } = shared;
   const listeners = createListeners();
   const methods = new Map<PropertyKey, Method>();
   const views = new Map<PropertyKey, Mirror>();
   /** Functions that the app has put in the place of methods: they may call what they replace, and outlive the pool. */
   const replaced = new Map<PropertyKey, unknown>();
-  let ended = false;
 
   const membersOf = () => source() as Members;
   const viewOf = (key: PropertyKey, derive: (pool: object) => unknown): object => {
-    const view = createView(source, derive as (pool: object) => object, label, links);
+    const view = createView(source, derive as (pool: object) => object, shared);
     views.set(key, view);
     return view.proxy;
   };
@@ -66,7 +76,7 @@ function createMirror(source: () => object, label: string, links: Links): Mirror
       }
       const pool = membersOf();
       if (link === "view") return viewByMethod(key, args);
-      if (link === "end") ended = true;
+      if (link === "end") shared.onEnd();
       if (typeof link === "function") return link(pool as never).then(() => proxy);
       const isOurs = this === proxy || this === undefined;
       const self = !isOurs ? this : link === "through" ? proxy : pool;
@@ -83,7 +93,7 @@ function createMirror(source: () => object, label: string, links: Links): Mirror
   const viewByMethod = (key: PropertyKey, args: unknown[]): object => {
     const derive = (pool: object) => Reflect.apply((pool as Members)[key] as Method, pool, args);
     if (args.length === 0) return views.get(key)?.proxy ?? viewOf(key, derive);
-    return createView(source, derive as (pool: object) => object, label, links).proxy;
+    return createView(source, derive as (pool: object) => object, shared).proxy;
   };
 
   const get = (_target: object, key: PropertyKey): unknown => {
@@ -96,7 +106,7 @@ function createMirror(source: () => object, label: string, links: Links): Mirror
     return views.get(key)?.proxy ?? viewOf(key, (pool) => (pool as Members)[key]);
   };
 
-  const proxy: object = new Proxy(blank(source(), label), {
+  const proxy: object = new Proxy(blank(source(), shared.label), {
     get,
     set: (_target, key, value) =>
       typeof value === "function" ? !!replaced.set(key, value) : Reflect.set(source(), key, value),
@@ -121,7 +131,6 @@ function createMirror(source: () => object, label: string, links: Links): Mirror
 
   return {
     proxy,
-    hasEnded: () => ended,
     follow(pool) {
       listeners.follow(pool);
       for (const view of views.values()) view.follow(pool);
@@ -131,12 +140,7 @@ function createMirror(source: () => object, label: string, links: Links): Mirror
 }
 
 /** Made again of the new pool when it is next used; the pool does not know it, so that nothing keeps one that nobody holds. */
-function createView(
-  parent: () => object,
-  derive: (pool: object) => object,
-  label: string,
-  links: Links,
-): Mirror {
+function createView(parent: () => object, derive: (pool: object) => object, shared: Shared): Mirror {
   let from = parent();
   let current = derive(from);
   const source = () => {
@@ -149,7 +153,7 @@ function createView(
     }
     return current;
   };
-  const mirror = createMirror(source, label, links);
+  const mirror = createMirror(source, shared);
   mirror.follow(current);
   return { ...mirror, follow: () => void source(), forget: () => {} };
 }

@@ -104,7 +104,9 @@ export const knex: PoolKind<Knex> = {
     set({ client: { pool } }, limit) {
       if (!pool) return;
       pool.max = limit;
-      pool._tryAcquireOrCreate?.();
+      // Each call makes one connection at most.
+      for (let room = limit - pool.numUsed() - pool.numPendingCreates(); room > 0; room--)
+        pool._tryAcquireOrCreate?.();
     },
   },
   // Queries that were built with the old one, and not run yet, run on the new one.

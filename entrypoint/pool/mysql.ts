@@ -63,7 +63,9 @@ export const mysql: PoolKind<MysqlPool> = {
     }),
   load(pool) {
     const { _allConnections: all, _freeConnections: free, _connectionQueue: queue } = coreOf(pool);
-    return { open: all.length, busy: all.length - free.length + queue.length };
+    // An ended pool forgets none of them.
+    const open = all.toArray().filter(({ stream }) => !stream.destroyed).length;
+    return { open, busy: all.length - free.length + queue.length };
   },
   trim(pool) {
     const core = coreOf(pool);

@@ -134,6 +134,7 @@ class Registry implements Pools {
   }
 
   async close(signal: AbortSignal): Promise<void> {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     const end = () => this.#force.abort(signal.reason);
     if (signal.aborted) end();
