@@ -15,12 +15,6 @@ export interface Handle<P extends object> {
 type Members = Record<PropertyKey, unknown>;
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
-interface Mirror {
-  readonly proxy: object;
-  follow(pool: object): void;
-  forget(pool: object): void;
-}
-
 /** What a handle and the views that hang on it have in common. */
 interface Shared {
   readonly label: string;
@@ -35,115 +29,132 @@ export function createHandle<P extends object>(first: P, label: string, links: L
   const onEnd = () => {
     hasEnded = true;
   };
-  const { proxy, follow, forget } = createMirror(() => current, { label, links, onEnd });
-  follow(first);
+  const mirror = new Mirror(() => current, { label, links, onEnd });
+  mirror.follow(first);
   return {
-    proxy: proxy as P,
+    proxy: mirror.proxy as P,
     get hasEnded() {
       return hasEnded;
     },
     replace(fresh) {
       current = fresh;
-      follow(fresh);
+      mirror.follow(fresh);
     },
-    forget,
+    forget: (old) => mirror.forget(old),
   };
 }
 
-function createMirror(source: () => object, shared: Shared): Mirror {
-  const { links } = shared;
-  const listeners = createListeners();
-  const methods = new Map<PropertyKey, Method>();
-  const views = new Map<PropertyKey, Mirror>();
+/** A proxy that stands for whatever object `source` gives at the moment. */
+class Mirror {
+  readonly proxy: object;
+  readonly #source: () => Members;
+  readonly #shared: Shared;
+  readonly #listeners = createListeners();
+  readonly #methods = new Map<PropertyKey, Method>();
+  readonly #views = new Map<PropertyKey, Mirror>();
   /** Functions that the app has put in the place of methods: they may call what they replace, and outlive the pool. */
-  const replaced = new Map<PropertyKey, unknown>();
+  readonly #replaced = new Map<PropertyKey, unknown>();
 
-  const membersOf = () => source() as Members;
-  const viewOf = (key: PropertyKey, derive: (pool: object) => unknown): object => {
-    const view = createView(source, derive as (pool: object) => object, shared);
-    views.set(key, view);
-    return view.proxy;
-  };
+  constructor(source: () => object, shared: Shared) {
+    this.#source = source as () => Members;
+    this.#shared = shared;
+    this.proxy = new Proxy(blank(source(), shared.label), trapsOf(this, source));
+  }
+
+  get(key: PropertyKey): unknown {
+    if (this.#replaced.size > 0 && this.#replaced.has(key)) return this.#replaced.get(key);
+    const value = this.#source()[key];
+    if (typeof value === "function") {
+      return this.#methods.get(key) ?? (isClass(value) ? value : this.#makeMethod(key, value as Method));
+    }
+    if (this.#shared.links[key] !== "view" || typeof value !== "object") return value;
+    return this.#view(key, (pool) => pool[key] as object);
+  }
+
+  /** @returns whether it was a function, and stays here */
+  replace(key: PropertyKey, value: unknown): boolean {
+    if (typeof value !== "function") return false;
+    // What was taken from the pool and is put back is not the app's.
+    if (value === this.#source()[key]) this.#replaced.delete(key);
+    else this.#replaced.set(key, value);
+    return true;
+  }
+
+  restore(key: PropertyKey): boolean {
+    return this.#replaced.delete(key);
+  }
+
+  has(key: PropertyKey): boolean {
+    return this.#replaced.has(key) || key in this.#source();
+  }
+
+  follow(pool: object): void {
+    this.#listeners.follow(pool);
+    for (const view of this.#views.values()) view.#source();
+  }
+
+  forget(pool: object): void {
+    this.#listeners.forget(pool);
+  }
 
   /** One function for each name, whatever the pool: whoever took it off calls the current pool with it. */
-  const makeMethod = (key: PropertyKey, sample: Method): Method => {
-    const own = isEmitter(source()) ? (listeners.method(key) as Method | undefined) : undefined;
-    const link = Object.hasOwn(links, key) ? links[key] : undefined;
+  #makeMethod(key: PropertyKey, sample: Method): Method {
+    const call = this.#callerOf(key);
+    const { proxy } = this;
+    const source = this.#source;
     function method(this: unknown, ...args: unknown[]): unknown {
-      if (own) {
-        own(...args);
-        return proxy;
-      }
-      const pool = membersOf();
-      if (link === "view") return viewByMethod(key, args);
-      if (link === "end") shared.onEnd();
-      if (typeof link === "function") return link(pool as never).then(() => proxy);
+      const pool = source();
       const isOurs = this === proxy || this === undefined;
-      const self = !isOurs ? this : link === "through" ? proxy : pool;
-      const result = Reflect.apply(pool[key] as Method, self, args);
+      const result = call ? call(pool, args) : Reflect.apply(pool[key] as Method, isOurs ? pool : this, args);
       return result === pool ? proxy : result;
     }
     Object.defineProperty(method, "name", { value: sample.name, configurable: true });
     Object.defineProperty(method, "length", { value: sample.length, configurable: true });
-    methods.set(key, method);
+    this.#methods.set(key, method);
     return method;
-  };
+  }
 
-  /** Without arguments it is always the same view; with arguments each caller gets one, and keeps it if he likes. */
-  const viewByMethod = (key: PropertyKey, args: unknown[]): object => {
-    const derive = (pool: object) => Reflect.apply((pool as Members)[key] as Method, pool, args);
-    if (args.length === 0) return views.get(key)?.proxy ?? viewOf(key, derive);
-    return createView(source, derive as (pool: object) => object, shared).proxy;
-  };
-
-  const get = (_target: object, key: PropertyKey): unknown => {
-    if (replaced.size > 0 && replaced.has(key)) return replaced.get(key);
-    const value = membersOf()[key];
-    if (typeof value === "function") {
-      return methods.get(key) ?? (isClass(value) ? value : makeMethod(key, value as Method));
+  /** For methods that do not simply go to the pool. */
+  #callerOf(key: PropertyKey): ((pool: Members, args: unknown[]) => unknown) | undefined {
+    const { proxy } = this;
+    const listen = isEmitter(this.#source()) ? this.#listeners.method(key) : undefined;
+    if (listen) {
+      return (_pool, args) => {
+        listen(...(args as never[]));
+        return proxy;
+      };
     }
-    if (links[key] !== "view" || typeof value !== "object") return value;
-    return views.get(key)?.proxy ?? viewOf(key, (pool) => (pool as Members)[key]);
-  };
+    const link = Object.hasOwn(this.#shared.links, key) ? this.#shared.links[key] : undefined;
+    if (typeof link === "function") return (pool) => link(pool as never).then(() => proxy);
+    if (link === "through") return (pool, args) => Reflect.apply(pool[key] as Method, proxy, args);
+    if (link === "view") return (_pool, args) => this.#viewByMethod(key, args);
+    if (link !== "end") return undefined;
+    return (pool, args) => {
+      this.#shared.onEnd();
+      return Reflect.apply(pool[key] as Method, pool, args);
+    };
+  }
 
-  const proxy: object = new Proxy(blank(source(), shared.label), {
-    get,
-    set: (_target, key, value) =>
-      typeof value === "function" ? !!replaced.set(key, value) : Reflect.set(source(), key, value),
-    has: (_target, key) => replaced.has(key) || Reflect.has(source(), key),
-    deleteProperty: (_target, key) => replaced.delete(key) || Reflect.deleteProperty(source(), key),
-    defineProperty: (_target, key, descriptor) =>
-      typeof descriptor.value === "function"
-        ? !!replaced.set(key, descriptor.value)
-        : Reflect.defineProperty(source(), key, descriptor),
-    ownKeys: () => Reflect.ownKeys(source()),
-    getOwnPropertyDescriptor(target, key) {
-      const descriptor = Reflect.getOwnPropertyDescriptor(source(), key);
-      if (!descriptor) return undefined;
-      if (typeof descriptor.value === "function") descriptor.value = get(target, key);
-      // To call it fixed, the proxy's own target would have to have it.
-      return { ...descriptor, configurable: true };
-    },
-    getPrototypeOf: () => Reflect.getPrototypeOf(source()),
-    preventExtensions: () => false,
-    apply: (_target, self, args) => Reflect.apply(source() as never as Method, self, args),
-  });
+  /** Without arguments it is always the same view; with arguments each caller gets one of his own. */
+  #viewByMethod(key: PropertyKey, args: unknown[]): object {
+    const derive = (pool: Members) => Reflect.apply(pool[key] as Method, pool, args) as object;
+    return args.length === 0 ? this.#view(key, derive) : createView(this.#source, derive, this.#shared).proxy;
+  }
 
-  return {
-    proxy,
-    follow(pool) {
-      listeners.follow(pool);
-      for (const view of views.values()) view.follow(pool);
-    },
-    forget: (pool) => listeners.forget(pool),
-  };
+  #view(key: PropertyKey, derive: (pool: Members) => object): object {
+    const known = this.#views.get(key);
+    if (known) return known.proxy;
+    const view = createView(this.#source, derive, this.#shared);
+    this.#views.set(key, view);
+    return view.proxy;
+  }
 }
 
 /** Made again of the new pool when it is next used; the pool does not know it, so that nothing keeps one that nobody holds. */
-function createView(parent: () => object, derive: (pool: object) => object, shared: Shared): Mirror {
+function createView(parent: () => Members, derive: (pool: Members) => object, shared: Shared): Mirror {
   let from = parent();
   let current = derive(from);
-  const source = () => {
+  const mirror = new Mirror(() => {
     const pool = parent();
     if (pool !== from) {
       mirror.forget(current);
@@ -152,10 +163,32 @@ function createView(parent: () => object, derive: (pool: object) => object, shar
       mirror.follow(current);
     }
     return current;
-  };
-  const mirror = createMirror(source, shared);
+  }, shared);
   mirror.follow(current);
-  return { ...mirror, follow: () => void source(), forget: () => {} };
+  return mirror;
+}
+
+/** Whoever looks what it is finds the pool: its prototype, its keys, its constructor. */
+function trapsOf(mirror: Mirror, source: () => object): ProxyHandler<object> {
+  return {
+    get: (_target, key) => mirror.get(key),
+    set: (_target, key, value) => mirror.replace(key, value) || Reflect.set(source(), key, value),
+    has: (_target, key) => mirror.has(key),
+    deleteProperty: (_target, key) => mirror.restore(key) || Reflect.deleteProperty(source(), key),
+    defineProperty: (_target, key, descriptor) =>
+      mirror.replace(key, descriptor.value) || Reflect.defineProperty(source(), key, descriptor),
+    ownKeys: () => Reflect.ownKeys(source()),
+    getOwnPropertyDescriptor(_target, key) {
+      const descriptor = Reflect.getOwnPropertyDescriptor(source(), key);
+      if (!descriptor) return undefined;
+      if (typeof descriptor.value === "function") descriptor.value = mirror.get(key);
+      // To call it fixed, the proxy's own target would have to have it.
+      return { ...descriptor, configurable: true };
+    },
+    getPrototypeOf: () => Reflect.getPrototypeOf(source()),
+    preventExtensions: () => false,
+    apply: (_target, self, args) => Reflect.apply(source() as never as Method, self, args),
+  };
 }
 
 /** What stands behind the proxy: it may be called if the pool may, and is what `inspect` gets to see. */
