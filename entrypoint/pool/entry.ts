@@ -1,8 +1,12 @@
 /** One pool of the app through its whole life: the handle, the current member behind it, and the old ones that still drain. */
+import { abortable } from "../abort.ts";
 import type { Log } from "../log.ts";
 import { type Definition, discard, type Member } from "./candidate.ts";
 import { createHandle, type Handle } from "./handle.ts";
 import { type Retiree, retire } from "./handover.ts";
+
+/** How long a refresh waits for a busy pool to give one connection back. */
+const ROOM_MS = 1_000;
 
 export interface EntryOptions {
   readonly name: string;
@@ -22,6 +26,8 @@ export class Entry {
   readonly #options: EntryOptions;
   /** What the app has set; during a handover the pool's own limit is lower. */
   #limit: number | undefined;
+  /** Connections that the current pool leaves to candidates. */
+  #reserved = 0;
 
   constructor(member: Member, options: EntryOptions) {
     this.name = options.name;
@@ -34,6 +40,30 @@ export class Entry {
 
   isTouchedBy(changed: ReadonlySet<string>): boolean {
     return !this.handle.hasEnded && this.definition.uses.some((name) => changed.has(name));
+  }
+
+  /**
+   * So that many processes may be refreshed at once, and a server that is just large enough for them stays large enough: a
+   * candidate's connection is one that the current pool does without, if it can spare one in time.
+   * @returns gives the room back
+   */
+  async makeRoom(signal: AbortSignal): Promise<() => void> {
+    // The app may have changed it.
+    if (this.#reserved === 0 && this.retirees.size === 0) this.#limit = limitOf(this.member);
+    this.#reserved++;
+    this.#balance();
+    const { kind, pool } = this.member;
+    if (this.#limit !== undefined && this.#limit > 1 && this.#openConnections() >= this.#limit) {
+      const patience = AbortSignal.any([signal, AbortSignal.timeout(ROOM_MS)]);
+      await abortable(Promise.resolve(kind?.dismiss?.(pool, patience)), patience).catch(() => {});
+    }
+    let isGiven = false;
+    return () => {
+      if (isGiven) return;
+      isGiven = true;
+      this.#reserved--;
+      this.#balance();
+    };
   }
 
   /** In one go: whoever calls the handle next finds the new pool, and on the old one idle connections are closing. */
@@ -71,12 +101,17 @@ export class Entry {
     });
   }
 
-  /** Old and new together stay at the limit, but for the connection that each new one was proved with. */
+  #openConnections(): number {
+    const { kind, pool } = this.member;
+    return [...this.retirees].reduce((sum, retiree) => sum + retiree.open(), kind?.load(pool).open ?? 0);
+  }
+
+  /** Old and new together stay at the limit; but each has one at least. */
   #balance(): void {
     const { kind, pool } = this.member;
     if (this.#limit === undefined || !kind?.limit || kind.hasEnded(pool)) return;
     const old = [...this.retirees].reduce((sum, retiree) => sum + retiree.open(), 0);
-    kind.limit.set(pool, Math.max(1, this.#limit - old));
+    kind.limit.set(pool, Math.max(1, this.#limit - old - this.#reserved));
   }
 }
 

@@ -71,6 +71,7 @@ export const mysql: PoolKind<MysqlPool> = {
     const core = coreOf(pool);
     return core._closed ? [] : Array.from({ length: core._freeConnections.length }, () => dismiss(core));
   },
+  dismiss: (pool, signal) => dismiss(coreOf(pool), signal),
   close: (pool) =>
     new Promise((resolve) => {
       const core = coreOf(pool);
@@ -108,11 +109,15 @@ export function accountName(account: string | undefined): string | undefined {
   return account?.replace(/@[^@]*$/, "");
 }
 
-/** Checks out a free connection and ends it. Resolves when the server has let go of it. */
-function dismiss(core: CorePool): Promise<void> {
+/** Checks out a connection and ends it. Resolves when the server has let go of it. */
+function dismiss(core: CorePool, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     core.getConnection((error, connection) => {
       if (error || connection.stream.destroyed) return resolve();
+      if (signal?.aborted) {
+        connection.release();
+        return resolve();
+      }
       connection.on("error", () => {});
       connection.stream.on("close", () => resolve());
       if (!connection._removeFromPool || !connection._realEnd) return connection.destroy();

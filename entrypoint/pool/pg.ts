@@ -50,6 +50,7 @@ export const pg: PoolKind<PgPool> = {
     busy: totalCount - idleCount + waitingCount,
   }),
   trim: (pool) => Array.from({ length: pool.idleCount }, () => dismiss(pool)),
+  dismiss,
   close: (pool) => (pool.ending ? Promise.resolve() : pool.end()),
   cut(pool) {
     for (const client of pool._clients ?? []) {
@@ -74,11 +75,15 @@ export const pg: PoolKind<PgPool> = {
   },
 };
 
-/** Checks out an idle connection and gives it back as a broken one. Resolves when the server has let go of it. */
-function dismiss(pool: PgPool): Promise<void> {
+/** Checks out a connection and gives it back as a broken one. Resolves when the server has let go of it. */
+function dismiss(pool: PgPool, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     pool.connect((error, client, release) => {
       if (error) return resolve();
+      if (signal?.aborted) {
+        release(false);
+        return resolve();
+      }
       const onRemove = (...[removed]: unknown[]) => {
         if (removed !== client) return;
         pool.removeListener("remove", onRemove);

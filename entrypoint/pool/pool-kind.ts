@@ -46,6 +46,8 @@ export interface PoolKind<P extends object = object> {
   load(pool: P): Load;
   /** Says goodbye on the connections on which nothing runs; one promise for each, of its end. */
   trim(pool: P): Promise<void>[];
+  /** The same with the next connection that comes free; one that comes after the signal's end stays. */
+  dismiss?(pool: P, signal: AbortSignal): Promise<void>;
   /** For a pool on which nothing runs. */
   close(pool: P): Promise<void>;
   /** Ends all connections, those that are only opening, too; what ran or waited on them fails. */

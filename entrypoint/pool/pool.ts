@@ -1,12 +1,12 @@
 /** The pool room: pools whose credentials change while they are in use, behind handles that the app keeps. */
-import { isTimeout } from "../abort.ts";
-import { errorName, type Problem, SallyportError } from "../errors.ts";
+import { errorName } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Settings } from "../settings/settings.ts";
-import { admit, type Definition, discard, type Member, openCandidate } from "./candidate.ts";
+import { admit, type Definition, discard } from "./candidate.ts";
 import { assertUsable, freeName, type PoolDefinition, watchReads } from "./definition.ts";
 import { Entry } from "./entry.ts";
 import { describeFault } from "./fault.ts";
+import { close, type Opened, open, openAll } from "./preparation.ts";
 
 export type { PoolDefinition } from "./definition.ts";
 
@@ -63,11 +63,6 @@ export function createPools(options: PoolsOptions): Pools {
   return new Registry(options);
 }
 
-interface Opened {
-  readonly entry: Entry;
-  readonly fresh: Member;
-}
-
 class Registry implements Pools {
   readonly #entries: Entry[] = [];
   /** Of each swap, the names of the settings that had changed. */
@@ -103,29 +98,16 @@ class Registry implements Pools {
     signal: AbortSignal,
   ): Promise<PreparedPools> {
     const touched = this.#entries.filter((entry) => entry.isTouchedBy(changed));
-    const results = await Promise.allSettled(touched.map((entry) => this.#open(entry, settings, signal)));
-    const opened = results.flatMap((it) => (it.status === "fulfilled" ? it.value : []));
-    const discardAll = async () =>
-      void (await Promise.all(opened.map(({ entry, fresh }) => discard(fresh, entry.definition))));
-    const problems = results.flatMap((it, index) =>
-      it.status === "rejected"
-        ? { subject: touched[index]?.name ?? "", ...describeFault(it.reason, signal) }
-        : [],
-    );
-    if (problems.length > 0) {
-      await discardAll();
-      // Who asked us to stop does not want to hear of pools.
-      if (signal.aborted && !isTimeout(signal.reason)) throw signal.reason;
-      throw refused(problems);
-    }
+    const opened = await openAll(touched, { settings, signal, onError: this.#onError });
     return {
       recycled: opened.map(({ entry, fresh }) => ({
         name: entry.name,
         from: entry.member.user,
         to: fresh.user,
       })),
-      swap: () => this.#swap(opened, changed),
-      discard: discardAll,
+      // Taken out of the list: after one of the two the other has nothing left to do.
+      swap: () => this.#swap(opened.splice(0), changed),
+      discard: async () => void (await Promise.all(opened.splice(0).map(close))),
     };
   }
 
@@ -190,20 +172,14 @@ class Registry implements Pools {
     this.#options.log("warn", "pool.errored", `${name}: a connection failed (${errorName(error)})`, { name });
   };
 
-  async #open(entry: Entry, settings: Settings, signal: AbortSignal): Promise<Opened> {
-    const { definition } = entry;
-    const fresh = await openCandidate({ definition, settings, signal, onError: this.#onError });
-    return { entry, fresh };
-  }
-
   async #report(entry: Entry, settings: Settings, signal: AbortSignal): Promise<PoolReport> {
     const started = performance.now();
     const { name } = entry;
     const ms = () => Math.round(performance.now() - started);
     try {
-      const { fresh } = await this.#open(entry, settings, signal);
-      const report = { name, user: fresh.user, ok: true, ms: ms() };
-      await discard(fresh, entry.definition);
+      const opened = await open(entry, { settings, signal, onError: this.#onError });
+      const report = { name, user: opened.fresh.user, ok: true, ms: ms() };
+      await close(opened);
       return report;
     } catch (error) {
       const { message: problem } = describeFault(error, signal);
@@ -214,7 +190,10 @@ class Registry implements Pools {
   #swap(opened: readonly Opened[], changed: ReadonlySet<string>): void {
     this.#swaps.push(changed);
     const prepared = new Set(opened.map(({ entry }) => entry));
-    for (const { entry, fresh } of opened) entry.swap(fresh);
+    for (const { entry, fresh, giveBack } of opened) {
+      entry.swap(fresh);
+      giveBack();
+    }
     for (const entry of this.#entries)
       if (entry.isTouchedBy(changed) && !prepared.has(entry)) void this.#renew(entry);
   }
@@ -224,9 +203,11 @@ class Registry implements Pools {
     const { settings, log, drainTimeoutMs } = this.#options;
     const { name } = entry;
     try {
-      const { fresh } = await this.#open(entry, settings, AbortSignal.timeout(drainTimeoutMs));
-      if (this.#isClosed) await discard(fresh, entry.definition);
-      else entry.swap(fresh);
+      const signal = AbortSignal.timeout(drainTimeoutMs);
+      const opened = await open(entry, { settings, signal, onError: this.#onError });
+      if (this.#isClosed) return await close(opened);
+      entry.swap(opened.fresh);
+      opened.giveBack();
     } catch (error) {
       log("warn", "pool.outdated", `${name}: it still uses the old settings (${errorName(error)})`, { name });
     }
@@ -236,16 +217,4 @@ class Registry implements Pools {
 function isPromise(made: object): made is Promise<object> {
   // Not for functions: to be called is all that these have in common.
   return typeof made === "object" && typeof (made as Partial<Promise<object>>).then === "function";
-}
-
-function refused(problems: readonly Problem[]): SallyportError {
-  const names = problems.map(({ subject }) => subject).join(", ");
-  return new SallyportError(
-    "CREDENTIALS_REFUSED",
-    `the new credentials do not work for ${names}; nothing was changed`,
-    {
-      hint: "Correct them in the secrets manager (or at the server), then refresh again.",
-      problems,
-    },
-  );
 }

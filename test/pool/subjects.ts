@@ -37,6 +37,8 @@ export interface Subject<P extends object = object> {
   readonly refusal: RegExp;
   /** `undefined` where there is one connection for all. */
   readonly max: number | undefined;
+  /** How many there may be at once in a handover; the pool's own maximum, if it can spare one for the proof. */
+  readonly most: number;
   start(): Promise<Stage>;
   create(url: string): P;
   /** @returns who asked */
@@ -119,6 +121,7 @@ const pgSubject: Subject<pg.Pool> = {
   skip: false,
   refusal: /28P01/,
   max: MAX,
+  most: MAX,
   start: startPostgres,
   create: (connectionString) => new pg.Pool({ connectionString, max: MAX }),
   ask: async (pool) => (await pool.query(INSERT_PG)).rows[0].author,
@@ -149,6 +152,7 @@ const mysqlPromise: Subject<PromisePool> = {
   skip: mariadb.noMariadb,
   refusal: /ER_ACCESS_DENIED_ERROR/,
   max: MAX,
+  most: MAX,
   start: startMariadb,
   create: (uri) => createPromisePool({ uri, connectionLimit: MAX }),
   async ask(pool) {
@@ -206,6 +210,7 @@ const ioredisSubject: Subject<Redis> = {
   skip: redis.noRedis,
   refusal: /WRONGPASS/,
   max: undefined,
+  most: 2,
   start: startRedis,
   create: (url) => new Redis(url),
   ask: async (client) => String(await client.call("ACL", "WHOAMI")),
@@ -234,6 +239,7 @@ const redisSubject: Subject<Client> = {
   skip: redis.noRedis,
   refusal: /WRONGPASS/,
   max: undefined,
+  most: 2,
   start: startRedis,
   create: (url) => createClient({ url }),
   ask: (client) => client.aclWhoAmI(),
@@ -257,6 +263,7 @@ const redis6Subject: Subject<Client> = {
 const knexPg: Subject<Knex> = {
   ...(pgSubject as unknown as Subject<Knex>),
   name: "knex on pg",
+  most: MAX + 1,
   kind: "knex",
   create: (connection) => createKnex({ client: "pg", connection, pool: { min: 0, max: MAX } }),
   ask: async (knex) => (await knex.raw(INSERT_PG)).rows[0].author,

@@ -1,0 +1,60 @@
+/** Before a swap: all candidates of a refresh are opened and proved at once, and either all hold or none stays. */
+import { isTimeout } from "../abort.ts";
+import { type Problem, SallyportError } from "../errors.ts";
+import type { Settings } from "../settings/settings.ts";
+import { discard, type Member, type OnError, openCandidate } from "./candidate.ts";
+import type { Entry } from "./entry.ts";
+import { describeFault } from "./fault.ts";
+
+export interface Opened {
+  readonly entry: Entry;
+  readonly fresh: Member;
+  /** The room that its connection takes is the current pool's again. */
+  readonly giveBack: () => void;
+}
+
+export interface Terms {
+  readonly settings: Settings;
+  readonly signal: AbortSignal;
+  readonly onError: OnError;
+}
+
+/** @throws what making or proving it threw; then nothing of it is left */
+export async function open(entry: Entry, terms: Terms): Promise<Opened> {
+  const giveBack = await entry.makeRoom(terms.signal);
+  try {
+    return { entry, fresh: await openCandidate({ definition: entry.definition, ...terms }), giveBack };
+  } catch (error) {
+    giveBack();
+    throw error;
+  }
+}
+
+export async function close({ entry, fresh, giveBack }: Opened): Promise<void> {
+  await discard(fresh, entry.definition);
+  giveBack();
+}
+
+/** @throws {SallyportError} CREDENTIALS_REFUSED with every problem, or the reason of whoever asked us to stop */
+export async function openAll(entries: readonly Entry[], terms: Terms): Promise<Opened[]> {
+  const { signal } = terms;
+  const results = await Promise.allSettled(entries.map((entry) => open(entry, terms)));
+  const opened = results.flatMap((it) => (it.status === "fulfilled" ? it.value : []));
+  const problems = results.flatMap((it, index): Problem[] => {
+    const subject = entries[index]?.name ?? "";
+    return it.status === "rejected" ? [{ subject, ...describeFault(it.reason, signal) }] : [];
+  });
+  const isStopped = signal.aborted && !isTimeout(signal.reason);
+  if (problems.length === 0 && !isStopped) return opened;
+  await Promise.all(opened.map(close));
+  throw isStopped ? signal.reason : refused(problems);
+}
+
+function refused(problems: readonly Problem[]): SallyportError {
+  const names = problems.map(({ subject }) => subject).join(", ");
+  const message = `the new credentials do not work for ${names}; nothing was changed`;
+  return new SallyportError("CREDENTIALS_REFUSED", message, {
+    hint: "Correct them in the secrets manager (or at the server), then refresh again.",
+    problems,
+  });
+}
