@@ -60,7 +60,7 @@ async function bundleEntrypoint() {
     splitting: true,
     // The ES builds of the AWS SDK can be shaken, its CommonJS builds can't.
     mainFields: ["module", "main"],
-    plugins: [{ name: "leave-out", setup: leaveOut }],
+    plugins: [{ name: "adapt-sources", setup: adaptSources }],
     sourcemap: "inline",
     legalComments: "none",
     metafile: true,
@@ -74,11 +74,16 @@ async function bundleEntrypoint() {
   return Promise.all(outputs.map(([path, output]) => wrapChunk(basename(path), textOf(path), output)));
 }
 
-/** What the AWS SDK brings along and never uses here: a parser of browsers' names, and a checksum that loads `node:zlib`. */
-function leaveOut({ onLoad }) {
+function adaptSources({ onLoad }) {
+  // What the AWS SDK brings along and never uses here: a parser of browsers' names, and a checksum that loads `node:zlib`.
   onLoad({ filter: /\/bowser\/\w+\.\w+$/ }, () => ({ contents: "export default {};" }));
-  const contents = 'export { Crc32Js as Crc32Node } from "./Crc32Js.js";';
-  onLoad({ filter: /\/Crc32Node\.js$/ }, () => ({ contents }));
+  const crc = 'export { Crc32Js as Crc32Node } from "./Crc32Js.js";';
+  onLoad({ filter: /\/Crc32Node\.js$/ }, () => ({ contents: crc }));
+  // V8 reads what is all ASCII faster, in half the memory. esbuild sees to it in strings, but not in patterns.
+  const toEscape = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  onLoad({ filter: /\/entrypoint\/.*\.ts$/ }, ({ path }) => {
+    return { contents: readFileSync(path, "utf8").replace(/[^\0-\x7f]/g, toEscape), loader: "ts" };
+  });
 }
 
 /** Bytes by package, the largest first. */
@@ -120,7 +125,7 @@ async function wrapChunk(name, text, { entryPoint, imports }) {
   // `demand` is as long as `import`, so the source map holds. What is imported by a path at run time stays an import.
   const body = code.trimEnd().replaceAll('import("', 'demand("');
   if (warnings.length > 0) throw new Error(`${name}: ${warnings[0].text}`);
-  if (/[\n\r\u2028\u2029]/.test(body)) throw new Error(`${name} is more than one line`);
+  if (/[^\t -~\x7f]/.test(body)) throw new Error(`${name} is not one line of ASCII`);
   const paths = (kind) =>
     imports.filter((it) => it.kind === kind && !it.external).map(({ path }) => basename(path));
   return { name, entryPoint, body, map: withPlainPaths(JSON.parse(map)), needs: paths("import-statement") };
@@ -163,9 +168,9 @@ async function writeEntrypoint(parts) {
   const before = `#!/usr/bin/env node\n${about}\n${code}unpack(import.meta, [\n`;
   const firstLine = before.split("\n").length + parts.length;
   const rows = parts.map(({ name, chunks }, index) => {
-    const length = Buffer.byteLength(lines[index].text) - "//".length;
+    const length = lines[index].text.length - "//".length;
     const following = lines.slice(index + 1).map(({ text }) => `${text}\n`);
-    const beforeEnd = length + Buffer.byteLength(["\n", ...following, end].join(""));
+    const beforeEnd = length + ["\n", ...following, end].join("").length;
     const part = { name, length, beforeEnd, line: firstLine + index };
     return `  ${JSON.stringify({ ...part, chunks: chunks.map((chunk) => chunk.name) })},\n`;
   });
