@@ -28,6 +28,21 @@ const PARTS = {
   aws: ["entrypoint/provider/aws/aws.ts", "node_modules/@aws-sdk/credential-provider-http/dist-es/index.js"],
 };
 
+/** What the AWS SDK brings along and never uses here, and what stands in its place. */
+const LEFT_OUT = [
+  // A parser of browsers' names.
+  [/\/bowser\/\w+\.\w+$/, "export default {};"],
+  // A checksum that loads `node:zlib`.
+  [/\/Crc32Node\.js$/, 'export { Crc32Js as Crc32Node } from "./Crc32Js.js";'],
+  // Answers in parts, which Secrets Manager does not give.
+  [/\/@smithy\/core\/dist-es\/submodules\/event-streams\/index\.js$/, "export {};"],
+  // Logins of people in browsers.
+  [
+    /\/credential-provider-cognito-identity\/dist-es\/index\.js$/,
+    "export let fromCognitoIdentity, fromCognitoIdentityPool;",
+  ],
+];
+
 rmSync("dist", { recursive: true, force: true });
 mkdirSync("dist");
 const chunks = await bundleEntrypoint();
@@ -75,10 +90,12 @@ async function bundleEntrypoint() {
 }
 
 function adaptSources({ onLoad }) {
-  // What the AWS SDK brings along and never uses here: a parser of browsers' names, and a checksum that loads `node:zlib`.
-  onLoad({ filter: /\/bowser\/\w+\.\w+$/ }, () => ({ contents: "export default {};" }));
-  const crc = 'export { Crc32Js as Crc32Node } from "./Crc32Js.js";';
-  onLoad({ filter: /\/Crc32Node\.js$/ }, () => ({ contents: crc }));
+  for (const [filter, contents] of LEFT_OUT) onLoad({ filter }, () => ({ contents }));
+  // Of its manifests the SDK reads the version.
+  onLoad({ filter: /\/@aws-sdk\/[\w-]+\/package\.json$/ }, ({ path }) => {
+    const { version } = JSON.parse(readFileSync(path, "utf8"));
+    return { contents: JSON.stringify({ version }), loader: "json" };
+  });
   // V8 reads what is all ASCII faster, in half the memory. esbuild sees to it in strings, but not in patterns.
   const toEscape = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   onLoad({ filter: /\/entrypoint\/.*\.ts$/ }, ({ path }) => {

@@ -47,5 +47,7 @@ function time(work: () => number): number {
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   for (const [name, { bare, handle }] of Object.entries(measureHandle()))
-    console.log(`${name}: ${handle.toFixed(1)} ns through the handle, ${bare.toFixed(1)} ns on the pool itself`);
+    console.log(
+      `${name}: ${handle.toFixed(1)} ns through the handle, ${bare.toFixed(1)} ns on the pool itself`,
+    );
 }
