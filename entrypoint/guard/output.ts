@@ -89,19 +89,22 @@ function maskStream(stream: Sink, channel: Channel): void {
   };
 }
 
-/** A leak is found where it happens, and once is enough to look for it. Later: it is the stream's turn now. */
+/** A leak is found where it happens, and once is enough to look for it. Not at once, as it is the stream's turn now. */
 function createTeller(log: Log): (names: ReadonlySet<string>, stream: string) => void {
   const told = new Set<string>();
+  const waiting: { readonly name: string; readonly stream: string }[] = [];
+  const tellAll = () => {
+    for (const { name, stream } of waiting.splice(0)) {
+      const message = `the app was about to print ${name} on ${stream}; it was blanked out`;
+      log("warn", "secret.masked", message, { name, stream });
+    }
+  };
+  process.on("exit", tellAll);
   return (names, stream) => {
     for (const name of names) {
       if (told.has(name)) continue;
       told.add(name);
-      process.nextTick(() =>
-        log("warn", "secret.masked", `the app was about to print ${name} on ${stream}; it was blanked out`, {
-          name,
-          stream,
-        }),
-      );
+      if (waiting.push({ name, stream }) === 1) process.nextTick(tellAll);
     }
   };
 }

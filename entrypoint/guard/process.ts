@@ -21,7 +21,7 @@ export async function checkProcess({ bootstrap, find }: ProcessToCheck): Promise
 function checkUser(): Exposure[] {
   if (process.getuid?.() !== 0) return [];
   return [
-    { subject: "root", message: "is who runs this; any other user will do: USER 1000", isSevere: false },
+    { subject: "root", message: "runs this process; any other user will do (USER 1000)", isSevere: false },
   ];
 }
 
