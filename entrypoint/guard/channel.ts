@@ -22,9 +22,14 @@ export interface ChannelEvents {
 }
 
 const EMPTY = new Uint8Array();
-/** Encodings in which a string stands for its own characters; the others write bytes. */
-const TEXT = /^(utf-?8|ascii|latin1|binary)$/i;
+/** Encodings in which a string stands for its own characters; in the others, it stands for bytes. */
+const TEXT = /^(utf-?8|ascii|latin1|binary|utf-?16le|ucs-?2)$/i;
 const WIDE = /^(utf-?16le|ucs-?2)$/i;
+
+/** The usual one first: this is asked for each line. */
+function isTextual(encoding: BufferEncoding): boolean {
+  return encoding === "utf8" || TEXT.test(encoding);
+}
 
 export function createChannel(mask: Mask, { onHold, onHit }: ChannelEvents): Channel {
   /** As one character a byte: what stayed behind, and before it what has been given out and may be part of a value. */
@@ -64,13 +69,12 @@ export function createChannel(mask: Mask, { onHold, onHit }: ChannelEvents): Cha
   };
   return {
     pass(chunk, encoding = "utf8") {
-      const isText = typeof chunk === "string" && (TEXT.test(encoding) || WIDE.test(encoding));
+      const isText = typeof chunk === "string" && isTextual(encoding);
       const text = isText ? chunk : latin1(chunk, encoding);
       const found = mask.scan(text);
       if (!found && held === "") return chunk;
-      if (!(isText && WIDE.test(encoding))) {
-        return giveOut(held + (isText ? latin1(chunk, encoding) : text), false);
-      }
+      if (!isText) return giveOut(held + text, false);
+      if (!WIDE.test(encoding)) return giveOut(held + latin1(chunk, encoding), false);
       // Two bytes a character: nobody logs like that, so it is blanked out as it comes, whole or not.
       tell(found?.spans ?? []);
       return Buffer.from(replace(text, found?.spans ?? []), encoding);
@@ -80,6 +84,7 @@ export function createChannel(mask: Mask, { onHold, onHit }: ChannelEvents): Cha
 }
 
 function latin1(chunk: Chunk, encoding: BufferEncoding): string {
-  const bytes = typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk;
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  if (Buffer.isBuffer(chunk)) return chunk.toString("latin1");
+  const { buffer, byteOffset, byteLength } = typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk;
+  return Buffer.from(buffer, byteOffset, byteLength).toString("latin1");
 }

@@ -79,13 +79,16 @@ function maskStream(stream: Sink, channel: Channel): void {
   };
   if (!_writev) return;
   stream._writev = (entries, done) => {
-    const passed = entries.map((entry) => {
+    let passed: Entry[] | undefined; // as most have nothing to hide, most of the time there is no need for a list of our own
+    for (let index = 0; index < entries.length; index++) {
+      const entry = entries[index] as Entry;
       const out = pass(entry.chunk, entry.encoding);
-      return out === entry.chunk ? entry : { chunk: out, encoding: "buffer" as BufferEncoding };
-    });
-    if (passed.every((entry, index) => entry === entries[index])) return _writev.call(stream, entries, done);
-    const left = passed.filter(({ chunk }) => chunk.length > 0);
-    return left.length > 0 ? _writev.call(stream, left, done) : done();
+      if (out !== entry.chunk) passed ??= entries.slice(0, index);
+      if (out === entry.chunk) passed?.push(entry);
+      else if (out.length > 0) passed?.push({ chunk: out, encoding: "buffer" as BufferEncoding });
+    }
+    if (passed?.length === 0) return done();
+    return _writev.call(stream, passed ?? entries, done);
   };
 }
 
