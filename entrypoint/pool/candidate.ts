@@ -15,7 +15,7 @@ export interface Member {
   user: string | undefined;
 }
 
-export type Definition = PoolDefinition<never> & PoolDefinition<object>;
+export type Definition = PoolDefinition<object>;
 
 /** Hears of the errors of connections that nobody uses. */
 export type OnError = (error: unknown, pool: object) => void;

@@ -8,25 +8,25 @@ import { pg } from "./pg.ts";
 import type { PoolKind } from "./pool-kind.ts";
 import { redis } from "./redis.ts";
 
-/** What an app gives to `context.pool`. */
-export interface PoolDefinition<P extends object, S extends object = Settings> {
+/** What an app gives to `context.pool`. `Made` is a pool, or the promise of one. */
+export interface PoolDefinition<Made extends object, S extends object = Settings> {
   /** Shown in status and refresh answers; default: the library's name or `pool`, numbered where there are several. */
   readonly name?: string;
   /** The settings it is made of. Only when one of them changed does a refresh build a new one. */
   readonly uses: readonly (keyof S & string)[];
   /** Makes one. May be async: then `context.pool` gives a promise. */
-  create(settings: S): P | Promise<P>;
+  create(settings: S): Made;
   /** Proves on a fresh connection that its credentials work; resolves to the user it logged in as, if it can tell. */
-  probe?(pool: P, signal: AbortSignal): Promise<unknown>;
+  probe?(pool: Awaited<Made>, signal: AbortSignal): Promise<unknown>;
   /** Waits until nothing runs on it any more (aborted by a deadline: then ends it by force), and closes it. */
-  drain?(pool: P, signal: AbortSignal): Promise<void>;
+  drain?(pool: Awaited<Made>, signal: AbortSignal): Promise<void>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: each knows its own pools, told by their shape
 const KINDS: readonly PoolKind<any>[] = [pg, mysql, ioredis, redis, knex];
 
 /** @throws {TypeError} for a pool that nobody here knows how to prove and to drain */
-export function kindOf(pool: object, { probe, drain }: PoolDefinition<never>): PoolKind | undefined {
+export function kindOf(pool: object, { probe, drain }: PoolDefinition<object>): PoolKind | undefined {
   const kind = KINDS.find(({ recognizes }) => recognizes(pool));
   if (kind || (probe && drain)) return kind;
   const missing = [!probe && "probe(pool, signal)", !drain && "drain(pool, signal)"].filter(Boolean);
@@ -51,7 +51,7 @@ export function assertUsable(
   if (name !== undefined && taken.has(name)) throw new TypeError(`context.pool: two pools are named ${name}`);
 }
 
-type Named = Pick<PoolDefinition<never>, "name" | "uses"> & { readonly create: unknown };
+type Named = Pick<PoolDefinition<object>, "name" | "uses" | "create">;
 
 /** `pg`, `pg-2`, … */
 export function freeName(base: string, taken: ReadonlySet<string>): string {

@@ -31,6 +31,7 @@ interface IoredisClient extends Emitter {
 }
 
 const UNUSED = new Set(["wait", "end", "close"]);
+const SCANS = ["scan", "sscan", "hscan", "zscan"];
 const SUBSCRIPTIONS = ["subscribe", "psubscribe", "ssubscribe"] as const;
 
 export const ioredis: PoolKind<IoredisClient> = {
@@ -39,11 +40,10 @@ export const ioredis: PoolKind<IoredisClient> = {
   links: {
     pipeline: "through",
     multi: "through",
+    // All its scan streams come from here.
+    createScanStream: "through",
     ...Object.fromEntries(
-      ["scan", "sscan", "hscan", "zscan"].flatMap((it) => [
-        [`${it}Stream`, "through"],
-        [`${it}BufferStream`, "through"],
-      ]),
+      SCANS.flatMap((it) => [`${it}Stream`, `${it}BufferStream`]).map((it) => [it, "through"]),
     ),
     quit: "end",
     disconnect: "end",

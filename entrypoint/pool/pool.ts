@@ -36,9 +36,11 @@ export interface PreparedPools {
 }
 
 export interface Pools {
-  /** @returns a handle that behaves as the pool itself, and is always the current one */
-  add<P extends object>(definition: PoolDefinition<P> & { create(settings: Settings): P }): P;
-  add<P extends object>(definition: PoolDefinition<P>): Promise<P>;
+  /**
+   * @returns a handle that behaves as the pool itself, and is always the current one; the promise of it, if `create` is async
+   * @throws {TypeError} for a definition whose pool could not be exchanged
+   */
+  add<Made extends object>(definition: PoolDefinition<Made>): Made;
   /** For each one a pool of its own, made of `settings`, logged in, and closed again. */
   probe(settings: Settings, signal: AbortSignal): Promise<PoolReport[]>;
   /**
@@ -75,7 +77,7 @@ class Registry implements Pools {
     this.#options = options;
   }
 
-  add<P extends object>(given: PoolDefinition<P>): P & Promise<P> {
+  add<Made extends object>(given: PoolDefinition<Made>): Made {
     const definition = given as unknown as Definition;
     const { settings, log } = this.#options;
     if (this.#isClosed) throw new Error("context.pool: the process is leaving");
@@ -85,7 +87,7 @@ class Registry implements Pools {
     const added = isPromise(made)
       ? this.#addLater(made, create, definition)
       : this.#register(made, definition).handle.proxy;
-    return added as P & Promise<P>;
+    return added as Made;
   }
 
   async probe(settings: Settings, signal: AbortSignal): Promise<PoolReport[]> {
@@ -99,15 +101,21 @@ class Registry implements Pools {
   ): Promise<PreparedPools> {
     const touched = this.#entries.filter((entry) => entry.isTouchedBy(changed));
     const opened = await openAll(touched, { settings, signal, onError: this.#onError });
+    let isTaken = false;
+    // After one of the two the other has nothing left to do.
+    const take = () => {
+      if (isTaken) return undefined;
+      isTaken = true;
+      return opened;
+    };
     return {
       recycled: opened.map(({ entry, fresh }) => ({
         name: entry.name,
         from: entry.member.user,
         to: fresh.user,
       })),
-      // Taken out of the list: after one of the two the other has nothing left to do.
-      swap: () => this.#swap(opened.splice(0), changed),
-      discard: async () => void (await Promise.all(opened.splice(0).map(close))),
+      swap: () => this.#swap(take(), changed),
+      discard: async () => void (await Promise.all(take()?.map(close) ?? [])),
     };
   }
 
@@ -187,7 +195,8 @@ class Registry implements Pools {
     }
   }
 
-  #swap(opened: readonly Opened[], changed: ReadonlySet<string>): void {
+  #swap(opened: readonly Opened[] | undefined, changed: ReadonlySet<string>): void {
+    if (!opened) return;
     this.#swaps.push(changed);
     const prepared = new Set(opened.map(({ entry }) => entry));
     for (const { entry, fresh, giveBack } of opened) {

@@ -39,15 +39,8 @@ export function openHouse(url: string, drainTimeoutMs = PATIENCE_MS): House {
   };
 }
 
-export function define<P extends object>(
-  subject: Subject<P>,
-  more: Partial<PoolDefinition<P>> = {},
-): PoolDefinition<P> & { create(settings: { URL: string }): P } {
-  return {
-    uses: ["URL"],
-    create: (settings: { URL: string }) => subject.create(settings.URL),
-    ...more,
-  } as never;
+export function define<P extends object>(subject: Subject<P>): PoolDefinition<P> {
+  return { uses: ["URL"], create: ({ URL: url }) => subject.create(String(url)) };
 }
 
 /** Until it is so; what a server knows of its connections, it knows a little later. */

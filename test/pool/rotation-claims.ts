@@ -84,6 +84,37 @@ export function rotationClaims(subject: Subject, stageOf: () => Stage): void {
     await pools.close(AbortSignal.timeout(PATIENCE_MS));
   });
 
+  test("connections that the server ends take nothing else with them, whichever pool they are of", async () => {
+    const stage = stageOf();
+    await using house = openHouse(stage.url("app_a"));
+    const { pools, prepare, rotate } = house;
+    const handle = pools.add(define(subject));
+    await subject.ask(handle);
+    const prepared = await prepare(stage.url("app_b"));
+    await stage.sever();
+    await eventually(
+      () =>
+        subject.ask(handle).then(
+          (user) => user === "app_a",
+          () => false,
+        ),
+      "the pool in use is back",
+    );
+    prepared.swap();
+    await stage.sever();
+    await eventually(
+      () =>
+        subject.ask(handle).then(
+          (user) => user === "app_b",
+          () => false,
+        ),
+      "the new one is",
+    );
+    await assertOnly(stage, ["app_b"]);
+    await rotate(stage.url("app_a"));
+    assert.equal(await subject.ask(handle), "app_a");
+  });
+
   test("a pool that the app has ended is left alone", async () => {
     const stage = stageOf();
     await using house = openHouse(stage.url("app_a"));

@@ -18,6 +18,8 @@ export interface Stage extends AsyncDisposable {
   url(user: string, password?: string): string;
   /** The users of all connections, by the server's own view. */
   connections(): Promise<string[]>;
+  /** Ends all these connections, from the server's side. */
+  sever(): Promise<unknown>;
 }
 
 /** One piece of work that spans several statements. */
@@ -68,6 +70,10 @@ async function startPostgres(): Promise<Stage> {
       const sql = "select usename as name from pg_stat_activity where datname = $1 and usename = any($2)";
       return (await postgres.query(url, sql, [name, USERS])).map((row) => String(row.name));
     },
+    sever() {
+      const sql = "select pg_terminate_backend(pid) from pg_stat_activity where usename = any($1)";
+      return postgres.query(url, sql, [USERS]);
+    },
     async [Symbol.asyncDispose]() {
       await server.close();
     },
@@ -94,6 +100,9 @@ async function startMariadb(): Promise<Stage> {
       const all = (await mariadb.query(url, "show processlist")).map(({ User: user }) => String(user));
       return all.filter((user) => USERS.includes(user as User));
     },
+    async sever() {
+      for (const user of USERS) await mariadb.query(url, `kill user ${user}`);
+    },
     [Symbol.asyncDispose]: () => server.close(),
   };
 }
@@ -107,6 +116,7 @@ async function startRedis(): Promise<Stage> {
       const list = String(await server.ask("CLIENT", "LIST"));
       return [...list.matchAll(/ user=(app_\w)/g)].map(([, user = ""]) => user);
     },
+    sever: () => Promise.all(USERS.map((user) => server.ask("CLIENT", "KILL", "USER", user))),
     [Symbol.asyncDispose]: () => server.close(),
   };
 }
