@@ -18,8 +18,7 @@ export interface Context<Settings extends object = Readonly<Record<string, unkno
    * A connection pool whose credentials rotate. What it returns behaves as the pool that `create` made, and is always the current one:
    * keep it, and give it to Drizzle, Kysely or Prisma's adapter as the pool itself.
    */
-  pool<P extends object>(definition: PoolDefinition<P, Settings> & { create(settings: Settings): P }): P;
-  pool<P extends object>(definition: PoolDefinition<P, Settings>): Promise<P>;
+  pool<Made extends object>(definition: PoolDefinition<Made, Settings>): Made;
   /** Called after a refresh has swapped settings and pools, with the names of the settings that changed. */
   onRefresh(listener: RefreshListener): void;
   /** The settings as they are now, for reading several that belong together; a refresh does not change it. */

@@ -29,6 +29,8 @@ export function admit(pool: object, definition: Definition, onError: OnError): M
 
 export interface Candidature {
   readonly definition: Definition;
+  /** The pool in use. */
+  readonly current: object;
   readonly settings: Settings;
   readonly signal: AbortSignal;
   readonly onError: OnError;
@@ -36,7 +38,7 @@ export interface Candidature {
 
 /** @throws whatever making or proving it threw, or the signal's reason; then nothing of it is left */
 export async function openCandidate(candidature: Candidature): Promise<Member> {
-  const { definition, settings, signal, onError } = candidature;
+  const { definition, current, settings, signal, onError } = candidature;
   signal.throwIfAborted();
   const making = Promise.resolve().then(() => definition.create(settings));
   const pool = await abortable(making, signal).catch((error) => {
@@ -44,6 +46,8 @@ export async function openCandidate(candidature: Candidature): Promise<Member> {
     making.then((late) => discard(admit(late, definition, onError), definition)).catch(() => {});
     throw error;
   });
+  // To drain one would be to drain the other.
+  if (pool === current) throw Object.assign(new TypeError("not a new pool"), { code: "POOL_IN_USE" });
   const member = admit(pool, definition, onError);
   try {
     member.user = (await abortable(probe(member, definition, signal), signal)) ?? member.user;

@@ -27,6 +27,8 @@ const KINDS: readonly PoolKind<any>[] = [pg, mysql, ioredis, redis, knex];
 
 /** @throws {TypeError} for a pool that nobody here knows how to prove and to drain */
 export function kindOf(pool: object, { probe, drain }: PoolDefinition<object>): PoolKind | undefined {
+  if ((typeof pool !== "object" && typeof pool !== "function") || pool === null)
+    throw new TypeError("context.pool: create(settings) gave no pool");
   const kind = KINDS.find(({ recognizes }) => recognizes(pool));
   if (kind || (probe && drain)) return kind;
   const missing = [!probe && "probe(pool, signal)", !drain && "drain(pool, signal)"].filter(Boolean);

@@ -28,6 +28,7 @@ const FAULTS: readonly (readonly [codes: RegExp, words: string, kind?: Problem["
     /^(ECONN\w+|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|EPIPE|ENOENT|EACCES|PROTOCOL_CONNECTION_LOST|SocketClosedUnexpectedlyError)$/,
     "the server can't be reached",
   ],
+  [/^POOL_IN_USE$/, "create gave the pool that is in use, and not a new one", "invalid"],
 ];
 
 export function describeFault(error: unknown, signal: AbortSignal): Fault {

@@ -84,15 +84,25 @@ function dismiss(pool: PgPool, signal?: AbortSignal): Promise<void> {
         release(false);
         return resolve();
       }
-      const onRemove = (...[removed]: unknown[]) => {
-        if (removed !== client) return;
-        pool.removeListener("remove", onRemove);
-        resolve();
-      };
-      pool.on("remove", onRemove);
+      leavingOf(pool).set(client, resolve);
       release(true);
     });
   });
+}
+
+/** Whom to tell of a connection's end. With a listener for each, Node would warn of a leak. */
+const leaving = new WeakMap<PgPool, Map<unknown, () => void>>();
+
+function leavingOf(pool: PgPool): Map<unknown, () => void> {
+  const known = leaving.get(pool);
+  if (known) return known;
+  const clients = new Map<unknown, () => void>();
+  leaving.set(pool, clients);
+  pool.on("remove", (client) => {
+    clients.get(client)?.();
+    clients.delete(client);
+  });
+  return clients;
 }
 
 /** What stands before the @ of a URL; `pg` puts it above `user`. */

@@ -23,7 +23,8 @@ export interface Terms {
 export async function open(entry: Entry, terms: Terms): Promise<Opened> {
   const giveBack = await entry.makeRoom(terms.signal);
   try {
-    return { entry, fresh: await openCandidate({ definition: entry.definition, ...terms }), giveBack };
+    const { definition, member } = entry;
+    return { entry, fresh: await openCandidate({ definition, current: member.pool, ...terms }), giveBack };
   } catch (error) {
     giveBack();
     throw error;

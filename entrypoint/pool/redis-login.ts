@@ -36,4 +36,4 @@ export function nameOf(username: unknown): string | undefined {
 }
 
 /** A command may be made of two, and what a caller does with the first answer takes a moment. */
-export const QUIET_MS = 250;
+export const QUIET_MS = 100;

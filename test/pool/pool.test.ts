@@ -86,6 +86,11 @@ describe("what an app may give", () => {
     assert.equal(pools.add({ ...bare, probe, drain }).ask(), "one");
   });
 
+  test("a create that gives nothing is told so", () => {
+    const { pools, define } = open();
+    assert.throws(() => pools.add(define({ create: (() => {}) as never })), /gave no pool/);
+  });
+
   test("uses names settings that there are", () => {
     const { pools, define } = open();
     assert.throws(() => pools.add(define({ uses: [] })), /the settings that it is made of/);
@@ -218,6 +223,15 @@ describe("a refresh", () => {
     );
     const { problems } = await refusal(prepare({ URL: "two" }));
     assert.deepEqual(problems, [{ subject: "pool", message: "the pool does not work (TypeError)" }]);
+  });
+
+  test("needs a new pool, and leaves the one in use alone if it gets that", async () => {
+    const { pools, define, prepare } = open();
+    const pool = new TestPool("one");
+    pools.add(define({ create: () => pool }));
+    const { problems } = await refusal(prepare({ URL: "two" }));
+    assert.match(problems[0]?.message ?? "", /create gave the pool that is in use/);
+    assert.equal(pool.closed, 0);
   });
 
   test("is not held up by a create or a probe that never answers", async () => {

@@ -71,8 +71,9 @@ async function startPostgres(): Promise<Stage> {
       return (await postgres.query(url, sql, [name, USERS])).map((row) => String(row.name));
     },
     sever() {
-      const sql = "select pg_terminate_backend(pid) from pg_stat_activity where usename = any($1)";
-      return postgres.query(url, sql, [USERS]);
+      const ours = "datname = $1 and usename = any($2)";
+      const sql = `select pg_terminate_backend(pid) from pg_stat_activity where ${ours}`;
+      return postgres.query(url, sql, [name, USERS]);
     },
     async [Symbol.asyncDispose]() {
       await server.close();
@@ -93,15 +94,17 @@ async function startMariadb(): Promise<Stage> {
       await mariadb.query(url, `create or replace user ${user}@'${host}' identified by '${user}'`);
       await mariadb.query(url, `grant all on ${name}.* to ${user}@'${host}'`);
     }
+  const ours = async () => {
+    // Its table in information_schema would be written to disk for each question.
+    const all = (await mariadb.query(url, "show processlist")) as { Id: number; User: User; db: string }[];
+    return all.filter(({ User: user, db }) => USERS.includes(user) && db === name);
+  };
   return {
     url: (user, password = user) => Object.assign(new URL(url), { username: user, password }).href,
-    async connections() {
-      // Its table in information_schema would be written to disk for each question.
-      const all = (await mariadb.query(url, "show processlist")).map(({ User: user }) => String(user));
-      return all.filter((user) => USERS.includes(user as User));
-    },
+    connections: async () => (await ours()).map(({ User: user }) => user),
     async sever() {
-      for (const user of USERS) await mariadb.query(url, `kill user ${user}`);
+      // It may have ended in the meantime.
+      for (const { Id: id } of await ours()) await mariadb.query(url, `kill ${id}`).catch(() => {});
     },
     [Symbol.asyncDispose]: () => server.close(),
   };

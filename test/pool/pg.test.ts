@@ -1,0 +1,67 @@
+/** What is true of `pg` alone. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import pg from "pg";
+import { assertOnly, eventually, openHouse } from "./rotate.ts";
+import { type Stage, SUBJECTS } from "./subjects.ts";
+
+let stage: Stage;
+before(async () => {
+  stage = (await SUBJECTS.find(({ name }) => name === "pg")?.start()) as Stage;
+});
+after(() => stage?.[Symbol.asyncDispose]());
+
+const create = (options: pg.PoolConfig) => (settings: { readonly URL?: unknown }) =>
+  new pg.Pool({ connectionString: String(settings.URL), ...options });
+
+test("a large pool is exchanged without a warning of too many listeners", async () => {
+  const warnings: Error[] = [];
+  const listen = (warning: Error) => void warnings.push(warning);
+  process.on("warning", listen);
+  await using house = openHouse(stage.url("app_a"));
+  const handle = house.pools.add({ uses: ["URL"], create: create({ max: 15 }) });
+  await Promise.all(Array.from({ length: 15 }, () => handle.query("select pg_sleep(0.05)")));
+  assert.equal(handle.idleCount, 15);
+  await house.rotate(stage.url("app_b"));
+  await assertOnly(stage, ["app_b"]);
+  await eventually(() => house.pools.draining().length === 0, "it is closed");
+  process.off("warning", listen);
+  assert.deepEqual(warnings, []);
+});
+
+test("the limit that the app has set is the new pool's when the old one is gone, and not before", async () => {
+  await using house = openHouse(stage.url("app_a"));
+  const handle = house.pools.add({ uses: ["URL"], create: create({ max: 3 }) });
+  const held = await Promise.all([handle.connect(), handle.connect()]);
+  await house.rotate(stage.url("app_b"));
+  assert.equal(handle.options.max, 1);
+  held[0]?.release();
+  await eventually(() => handle.options.max === 2, "one connection has gone over");
+  held[1]?.release();
+  await eventually(() => handle.options.max === 3, "all have");
+});
+
+test("a refused refresh gives the pool back all of its connections", async () => {
+  await using house = openHouse(stage.url("app_a"));
+  const handle = house.pools.add({ uses: ["URL"], create: create({ max: 3 }) });
+  await Promise.all(Array.from({ length: 3 }, () => handle.query("select pg_sleep(0.02)")));
+  await assert.rejects(house.prepare(stage.url("app_b", "wrong")));
+  assert.equal(handle.options.max, 3);
+  const prepared = await house.prepare(stage.url("app_b"));
+  assert.equal(handle.options.max, 2);
+  await prepared.discard();
+  assert.equal(handle.options.max, 3);
+});
+
+test("who it would log in as is known from the options, and a URL goes before them", async () => {
+  await using house = openHouse(stage.url("app_a"));
+  house.pools.add({ uses: ["URL"], create: create({ user: "overruled" }) });
+  const { hostname: host, port, pathname } = new URL(stage.url("app_a"));
+  const login = { host, port: Number(port), database: pathname.slice(1), user: "app_a", password: "app_a" };
+  house.pools.add({ uses: ["URL"], create: () => new pg.Pool(login) });
+  const { recycled } = await house.rotate(stage.url("app_b"));
+  assert.deepEqual(recycled, [
+    { name: "pg", from: "app_a", to: "app_b" },
+    { name: "pg-2", from: "app_a", to: "app_a" },
+  ]);
+});
