@@ -1,13 +1,17 @@
 /** The room itself, with pools of no library: what is refused when, what is told, and what is closed. */
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
-import { describe, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { inspect } from "node:util";
 import type { SallyportError } from "../../entrypoint/errors.ts";
 import { createPools, type PoolDefinition } from "../../entrypoint/pool/pool.ts";
 import type { Settings } from "../../entrypoint/settings/settings.ts";
 
 const SOON_MS = 100;
+
+// Deadlines do not keep a process alive, and here there are no connections that would.
+const alive = setInterval(() => {}, 1_000);
+after(() => clearInterval(alive));
 
 /** A pool of which it is known who made it, and whether it was closed. */
 class TestPool extends EventEmitter {
