@@ -31,6 +31,8 @@ export interface Candidature {
   readonly definition: Definition;
   /** The pool in use. */
   readonly current: object;
+  /** Told before the first login. */
+  readonly onMade: (member: Member) => void;
   readonly settings: Settings;
   readonly signal: AbortSignal;
   readonly onError: OnError;
@@ -38,7 +40,7 @@ export interface Candidature {
 
 /** @throws whatever making or proving it threw, or the signal's reason; then nothing of it is left */
 export async function openCandidate(candidature: Candidature): Promise<Member> {
-  const { definition, current, settings, signal, onError } = candidature;
+  const { definition, current, onMade, settings, signal, onError } = candidature;
   signal.throwIfAborted();
   const making = Promise.resolve().then(() => definition.create(settings));
   const pool = await abortable(making, signal).catch((error) => {
@@ -49,6 +51,7 @@ export async function openCandidate(candidature: Candidature): Promise<Member> {
   // To drain one would be to drain the other.
   if (pool === current) throw Object.assign(new TypeError("not a new pool"), { code: "POOL_IN_USE" });
   const member = admit(pool, definition, onError);
+  onMade(member);
   try {
     member.user = (await abortable(probe(member, definition, signal), signal)) ?? member.user;
     return member;
@@ -71,8 +74,9 @@ const LOOK_MS = 5;
 /** Nothing runs on it but what we began ourselves. Resolves when its connections have ended, and never fails. */
 export async function discard({ pool, kind }: Member, definition: Definition): Promise<void> {
   const deadline = AbortSignal.timeout(DISCARD_MS);
-  if (!kind) return abortable(Promise.resolve(definition.drain?.(pool, deadline)), deadline).catch(() => {});
-  if (kind.hasEnded(pool)) return;
+  const drain = async () => definition.drain?.(pool, deadline);
+  await abortable(drain(), deadline).catch(() => {});
+  if (!kind || kind.hasEnded(pool)) return;
   const farewells = Promise.all(kind.trim(pool));
   const isIdle = kind.load(pool).busy === 0;
   await abortable(farewells, AbortSignal.timeout(isIdle ? FAREWELL_MS : 0)).catch(() => {});

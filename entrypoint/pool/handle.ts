@@ -7,6 +7,8 @@ export interface Handle<P extends object> {
   readonly proxy: P;
   /** The app has called its `end()`, or what the library calls it. */
   readonly hasEnded: boolean;
+  /** The app's listeners for these events hear a pool that is not in use yet. */
+  introduce(candidate: object, events: readonly string[]): void;
   /** From the next call on, it is `fresh`. The app's listeners hear both, until the old one is forgotten. */
   replace(fresh: P): void;
   forget(old: P): void;
@@ -36,6 +38,7 @@ export function createHandle<P extends object>(first: P, label: string, links: L
     get hasEnded() {
       return hasEnded;
     },
+    introduce: (candidate, events) => mirror.introduce(candidate, events),
     replace(fresh) {
       current = fresh;
       mirror.follow(fresh);
@@ -91,6 +94,10 @@ class Mirror {
   follow(pool: object): void {
     this.#listeners.follow(pool);
     for (const view of this.#views.values()) view.#source();
+  }
+
+  introduce(candidate: object, events: readonly string[]): void {
+    this.#listeners.follow(candidate, events);
   }
 
   forget(pool: object): void {

@@ -18,8 +18,8 @@ interface Kept {
 export interface Listeners {
   /** Stands in for the emitter's method of that name. */
   method(name: PropertyKey): ((...args: never[]) => void) | undefined;
-  /** From now on it is heard, too. */
-  follow(emitter: object): void;
+  /** From now on it is heard, too; of one that is not in use yet, only these events. */
+  follow(emitter: object, only?: readonly PropertyKey[]): void;
   forget(emitter: object): void;
 }
 
@@ -27,9 +27,15 @@ export interface Listeners {
 export function createListeners(): Listeners {
   const emitters = new Set<Emitter>();
   const kept = new Set<Kept>();
+  const attached = new WeakMap<Emitter, WeakSet<Kept>>();
 
-  const attach = (emitter: Emitter, { event, listener, isFirst }: Kept) =>
-    isFirst ? emitter.prependListener(event, listener) : emitter.on(event, listener);
+  const attach = (emitter: Emitter, it: Kept) => {
+    const known = attached.get(emitter) ?? new WeakSet();
+    if (known.has(it)) return;
+    attached.set(emitter, known.add(it));
+    if (it.isFirst) emitter.prependListener(it.event, it.listener);
+    else emitter.on(it.event, it.listener);
+  };
   const keep = (it: Kept) => {
     kept.add(it);
     for (const emitter of emitters) attach(emitter, it);
@@ -73,10 +79,10 @@ export function createListeners(): Listeners {
   );
   return {
     method: (name) => methods.get(name),
-    follow(emitter) {
+    follow(emitter, only) {
       if (!isEmitter(emitter)) return;
-      emitters.add(emitter);
-      for (const it of kept) attach(emitter, it);
+      if (!only) emitters.add(emitter);
+      for (const it of kept) if (!only || only.includes(it.event)) attach(emitter, it);
     },
     forget: (emitter) => void emitters.delete(emitter as Emitter),
   };

@@ -36,6 +36,7 @@ type MysqlPool = CorePool | { readonly pool: CorePool };
 export const mysql: PoolKind<MysqlPool> = {
   name: "mysql2",
   links: { pool: "view", promise: "view", end: "end", [Symbol.asyncDispose]: "end", [Symbol.dispose]: "end" },
+  sessionEvents: ["connection"],
   recognizes: (it): it is MysqlPool => {
     const { getConnection, config, _allConnections, _connectionQueue } = coreOf(it as MysqlPool);
     return (

@@ -29,6 +29,7 @@ export interface PgPool extends Emitter {
 export const pg: PoolKind<PgPool> = {
   name: "pg",
   links: { end: "end" },
+  sessionEvents: ["connect"],
   recognizes: (it): it is PgPool =>
     ["totalCount", "idleCount", "waitingCount", "ending", "options"].every((key) => key in it) &&
     "connect" in it,
@@ -49,7 +50,8 @@ export const pg: PoolKind<PgPool> = {
     open: totalCount,
     busy: totalCount - idleCount + waitingCount,
   }),
-  trim: (pool) => Array.from({ length: pool.idleCount }, () => dismiss(pool)),
+  // Who waits gets an idle one in the next tick; for one more than there are it would open a connection.
+  trim: (pool) => Array.from({ length: pool.idleCount - pool.waitingCount }, () => dismiss(pool)),
   dismiss,
   close: (pool) => (pool.ending ? Promise.resolve() : pool.end()),
   cut(pool) {

@@ -32,6 +32,8 @@ export interface PoolKind<P extends object = object> {
   readonly name: string;
   readonly links?: Links;
   readonly limit?: Limit<P>;
+  /** With these an app prepares each connection: its listeners have to hear them of the first one, too. */
+  readonly sessionEvents?: readonly string[];
   /** How long nothing has to run on it before it counts as idle: some commands are made of two. */
   readonly quietMs?: number;
   recognizes(it: object): it is P;

@@ -21,10 +21,12 @@ export interface Terms {
 
 /** @throws what making or proving it threw; then nothing of it is left */
 export async function open(entry: Entry, terms: Terms): Promise<Opened> {
+  const { definition, member, handle } = entry;
+  const onMade = ({ pool, kind }: Member) => handle.introduce(pool, kind?.sessionEvents ?? []);
   const giveBack = await entry.makeRoom(terms.signal);
   try {
-    const { definition, member } = entry;
-    return { entry, fresh: await openCandidate({ definition, current: member.pool, ...terms }), giveBack };
+    const fresh = await openCandidate({ definition, current: member.pool, onMade, ...terms });
+    return { entry, fresh, giveBack };
   } catch (error) {
     giveBack();
     throw error;

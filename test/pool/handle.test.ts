@@ -251,3 +251,16 @@ test("a forgotten pool is not listened to any more when listeners come and go", 
   proxy.on("a", () => {});
   assert.deepEqual([first.listenerCount("a"), second.listenerCount("a")], [0, 1]);
 });
+
+test("a pool that is not in use yet is heard where that is asked for, and each listener hears it once", () => {
+  const { second, handle, proxy } = pair();
+  const heard: string[] = [];
+  for (const event of ["connect", "error"]) proxy.on(event, () => heard.push(event));
+  handle.introduce(second, ["connect"]);
+  second.emit("connect");
+  assert.deepEqual([heard.splice(0), second.listenerCount("error")], [["connect"], 0]);
+  handle.replace(second);
+  second.emit("connect");
+  second.emit("error");
+  assert.deepEqual(heard, ["connect", "error"]);
+});

@@ -65,3 +65,15 @@ test("who it would log in as is known from the options, and a URL goes before th
     { name: "pg-2", from: "app_a", to: "app_a" },
   ]);
 });
+
+test("what the app does on each new connection is done on the one of the proof, too", async () => {
+  await using house = openHouse(stage.url("app_a"));
+  const handle = house.pools.add({ uses: ["URL"], create: create({ max: 1 }) });
+  handle.on("connect", (client) => client.query("set application_name to 'prepared'"));
+  await handle.query("select 1");
+  await house.rotate(stage.url("app_b"));
+  const { rows } = await handle.query(
+    "select session_user as user, current_setting('application_name') as name",
+  );
+  assert.deepEqual(rows, [{ user: "app_b", name: "prepared" }]);
+});
