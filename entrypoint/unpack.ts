@@ -71,7 +71,7 @@ function readCode({ length, beforeEnd }: Part, filename: string): string {
   const file = openSync(filename, "r");
   readSync(file, bytes, 0, length, fstatSync(file).size - beforeEnd);
   closeSync(file);
-  return bytes.latin1Slice();
+  return bytes.toString("latin1");
 }
 
 /** V8 refuses what another version of it has made, and compiles. */

@@ -7,7 +7,7 @@ export interface Shop {
   readonly url: string;
   /** The same database for a user that may log in, and owns nothing. */
   user(name: string, password?: string): Promise<string>;
-  /** User names with a connection to it, other than this test's own. */
+  /** User names of containers that have a connection to it. */
   connected(): Promise<string[]>;
 }
 
@@ -27,7 +27,7 @@ export async function openShop(server: PostgresServer): Promise<Shop> {
       (
         await query(
           url,
-          "select distinct usename from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() order by 1",
+          "select distinct usename from pg_stat_activity where datname = current_database() and usename <> current_user order by 1",
         )
       ).map(({ usename }) => String(usename).replace(`${prefix}_`, "")),
   };
