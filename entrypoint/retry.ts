@@ -10,27 +10,43 @@ export class TransientError extends Error {
   override readonly name = "TransientError";
   /** What the other side asked us to wait, in milliseconds. */
   readonly retryAfterMs: number;
+  /** A part of the work has been done since the last try, so the next wait is a first one again. */
+  readonly progressed: boolean;
 
   /** `reason` is in our words or the vendor's code, never a body. */
-  constructor(reason: string, { retryAfterMs = 0, cause }: { retryAfterMs?: number; cause?: unknown } = {}) {
+  constructor(
+    reason: string,
+    {
+      retryAfterMs = 0,
+      progressed = false,
+      cause,
+    }: { retryAfterMs?: number; progressed?: boolean; cause?: unknown } = {},
+  ) {
     super(reason, { cause });
     this.retryAfterMs = retryAfterMs;
+    this.progressed = progressed;
   }
 }
 
-export interface RetryOptions {
+/** Time and chance, where they are not the world's own. */
+export interface Pace {
+  readonly random?: () => number;
+  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>;
+}
+
+export interface RetryOptions extends Pace {
   /** Whom we talk to, for messages: `Secrets Manager in eu-west-1`. */
   readonly target: string;
   readonly signal: AbortSignal;
   readonly log: Log;
-  readonly random?: () => number;
-  readonly sleep?: (ms: number, signal: AbortSignal) => Promise<unknown>;
   /** What a passed deadline means; by default, that the manager is unreachable. */
   readonly unreachable?: (target: string, why: string, cause: unknown) => Error;
 }
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5_000;
+/** With 2, the last of a thousand containers would wait long after the manager has got room again: see test/bench/fleet.ts. */
+const GROWTH = 1.5;
 
 /**
  * Calls `attempt` until it returns or throws something that is not a `TransientError`.
@@ -46,6 +62,7 @@ export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions)
     sleep = (ms) => delay(ms, undefined, { signal }),
   } = options;
   let last: TransientError | undefined;
+  let waits = 0;
   for (let tries = 1; ; tries++) {
     try {
       signal.throwIfAborted();
@@ -54,8 +71,9 @@ export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions)
       if (signal.aborted) throw ended(options, last ?? error);
       if (!(error instanceof TransientError)) throw error;
       last = error;
+      if (error.progressed) waits = 0;
     }
-    const boundMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries - 1));
+    const boundMs = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * GROWTH ** waits++);
     const waitMs = Math.min(LONGEST_TIMER_MS, Math.round(last.retryAfterMs + random() * boundMs));
     log("warn", "request.retried", `${target}: ${last.message}; try ${tries + 1} in ${waitMs} ms`, {
       tries,

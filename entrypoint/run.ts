@@ -1,7 +1,7 @@
 /** The `run` command: boots, waits for a reason to stop, and leaves by the same road whatever the reason was. */
 import { setTimeout as delay } from "node:timers/promises";
 import { boot, migrateOnly } from "./boot.ts";
-import { errorName, SallyportError } from "./errors.ts";
+import { type ErrorCode, errorName, SallyportError } from "./errors.ts";
 import { logFailure } from "./failure.ts";
 import type { BootRequest } from "./load.ts";
 import { closeAll, type StopCause, signalExitCode } from "./shutdown.ts";
@@ -110,24 +110,22 @@ export function endEarly(cause: StopCause, { status, log, appExitCode }: RunWorl
   return appExitCode();
 }
 
-/**
- * Restarting at once would turn one fault into a storm. A refused login waits longest: Infisical, for one, locks an identity
- * after three refusals within 30 s. https://infisical.com/docs/documentation/platform/identities/universal-auth
- */
 async function pauseBeforeRestart(error: unknown, { signal, log }: RunWorld): Promise<void> {
-  if (!(error instanceof SallyportError)) return;
-  const [leastMs, mostMs] =
-    error.code === "IDENTITY_REFUSED"
-      ? [30_000, 45_000]
-      : error.code.startsWith("MANAGER_")
-        ? [1_000, 5_000]
-        : [0, 0];
-  if (mostMs === 0) return;
-  const waitMs = Math.round(leastMs + Math.random() * (mostMs - leastMs));
+  const waitMs = error instanceof SallyportError ? restartPauseMs(error.code, Math.random) : 0;
+  if (waitMs === 0) return;
   log("warn", "exit.delayed", `exiting in ${waitMs} ms, so that restarts don't hammer the manager`, {
     waitMs,
   });
   await delay(waitMs, undefined, { signal }).catch(() => {});
+}
+
+/**
+ * Restarting at once would turn one fault into a storm. A refused login waits longest: Infisical, for one, locks an identity
+ * after three refusals within 30 s. https://infisical.com/docs/documentation/platform/identities/universal-auth
+ */
+export function restartPauseMs(code: ErrorCode, random: () => number): number {
+  if (code === "IDENTITY_REFUSED") return Math.round(30_000 + random() * 15_000);
+  return code.startsWith("MANAGER_") ? Math.round(1_000 + random() * 4_000) : 0;
 }
 
 function stuck(phase: Status["phase"]): SallyportError {

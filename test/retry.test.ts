@@ -25,13 +25,18 @@ async function waits(
 
 const passing = (retryAfterMs = 0) => new TransientError("HTTP 503", { retryAfterMs });
 
-test("the bound doubles from 100 ms to 5 s, and the wait is random below it", async () => {
-  const failures = Array.from({ length: 8 }, () => passing());
-  assert.deepEqual((await waits(failures)).waited, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+test("the bound grows by half from 100 ms to 5 s, and the wait is random below it", async () => {
+  const failures = Array.from({ length: 12 }, () => passing());
   assert.deepEqual(
-    (await waits(failures, { random: () => 0.5 })).waited,
-    [50, 100, 200, 400, 800, 1600, 2500, 2500],
+    (await waits(failures)).waited,
+    [100, 150, 225, 338, 506, 759, 1139, 1709, 2563, 3844, 5000, 5000],
   );
+  assert.deepEqual((await waits(failures.slice(0, 4), { random: () => 0.5 })).waited, [50, 75, 113, 169]);
+});
+
+test("after a try that got on, the bound is 100 ms again", async () => {
+  const progressed = new TransientError("throttled", { progressed: true });
+  assert.deepEqual((await waits([passing(), passing(), progressed, passing()])).waited, [100, 150, 100, 150]);
 });
 
 test("it never waits less than the other side asked, and spreads what it adds", async () => {

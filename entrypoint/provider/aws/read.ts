@@ -9,7 +9,7 @@ import pMap from "p-map";
 import { errorName, SallyportError } from "../../errors.ts";
 import { ATTEMPT_TIMEOUT_MS } from "../../http.ts";
 import type { Log } from "../../log.ts";
-import { retry } from "../../retry.ts";
+import { type Pace, retry, TransientError } from "../../retry.ts";
 import type { Payload } from "../payload.ts";
 import type { RefProblem, SecretRead } from "../secret-provider.ts";
 import { callFault, isThrottled, secretFault } from "./faults.ts";
@@ -30,6 +30,8 @@ export interface ReadOptions {
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly attemptTimeoutMs?: number;
+  /** For the simulation of a fleet, on a clock of its own. */
+  readonly pace?: Pace;
 }
 
 export interface ReadResult {
@@ -79,7 +81,7 @@ async function readBatch(
   options: ReadOptions,
 ): Promise<void> {
   if (mayBatch.refused) return;
-  const { title, signal, log } = options;
+  const { title, signal, log, pace } = options;
   const started = performance.now();
   const client = options.clientIn(batch[0]?.region as string);
   const ids = batch.map(({ id }) => id);
@@ -101,7 +103,7 @@ async function readBatch(
           return undefined;
         });
       },
-      { target: title, signal, log },
+      { target: title, signal, log, ...pace },
     );
     if (!answer) return;
     for (const entry of answer.SecretValues ?? []) keep(matching(batch, entry), entry, started, result);
@@ -127,34 +129,55 @@ function refusal(error: unknown, [first]: readonly Wanted[]): string | undefined
   return isAboutOne ? `a batch was refused (${code}), so secrets are read one by one` : undefined;
 }
 
+/**
+ * In waves. After a failure it begins again with one and doubles: when a fleet is throttled, ten tries at once from each
+ * container would keep it so.
+ */
 async function readSingles(wanted: readonly Wanted[], result: Mutable, options: ReadOptions): Promise<void> {
-  await pMap(wanted, (secret) => readSingle(secret, result, options), { concurrency: SINGLES_AT_ONCE });
+  const { title, signal, log, pace } = options;
+  const isLeft = (secret: Wanted) => !result.payloads.has(secret);
+  let width = SINGLES_AT_ONCE;
+  const readLeft = async () => {
+    const before = result.payloads.size;
+    for (let left = wanted.filter(isLeft); left.length > 0; left = wanted.filter(isLeft)) {
+      const failure = await readWave(left.slice(0, width), result, options);
+      width = failure ? 1 : Math.min(SINGLES_AT_ONCE, width * 2);
+      if (failure)
+        throw new TransientError(failure.message, {
+          cause: failure,
+          progressed: result.payloads.size > before,
+        });
+    }
+  };
+  await retry(readLeft, { target: title, signal, log, ...pace });
+}
+
+/** @returns one of the failures that may pass; any other one is thrown */
+async function readWave(
+  wave: readonly Wanted[],
+  result: Mutable,
+  options: ReadOptions,
+): Promise<TransientError | undefined> {
+  const ends = await Promise.allSettled(wave.map((secret) => readSingle(secret, result, options)));
+  const failures = ends.flatMap((end): unknown[] => (end.status === "rejected" ? [end.reason] : []));
+  for (const failure of failures) if (!(failure instanceof TransientError)) throw failure;
+  return failures[0] as TransientError | undefined;
 }
 
 async function readSingle(secret: Wanted, result: Mutable, options: ReadOptions): Promise<void> {
-  const { title, signal, log } = options;
   const { id, stage, version, region } = secret;
   const started = performance.now();
   const pin = version ? { VersionId: version } : { VersionStage: stage };
-  await retry(
-    async () => {
-      result.requests++;
-      const command = new GetSecretValueCommand({ SecretId: id, ...pin });
-      try {
-        keep(
-          secret,
-          await options.clientIn(region).send(command, { abortSignal: attemptSignal(options) }),
-          started,
-          result,
-        );
-      } catch (error) {
-        const problem = secretFault(errorName(error), secret);
-        if (!problem) throw callFault(error, title);
-        result.payloads.set(secret, problem);
-      }
-    },
-    { target: title, signal, log },
-  );
+  const command = new GetSecretValueCommand({ SecretId: id, ...pin });
+  result.requests++;
+  try {
+    const client = options.clientIn(region);
+    keep(secret, await client.send(command, { abortSignal: attemptSignal(options) }), started, result);
+  } catch (error) {
+    const problem = secretFault(errorName(error), secret);
+    if (!problem) throw callFault(error, options.title);
+    result.payloads.set(secret, problem);
+  }
 }
 
 function keep(secret: Wanted | undefined, entry: SecretValueEntry, started: number, result: Mutable): void {
