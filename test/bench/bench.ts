@@ -1,0 +1,75 @@
+/**
+ * What Sallyport costs, beside what people use instead: `npm run bench`. Give it a quiet machine.
+ *
+ *   --quick      few runs of what matters most, in about a minute
+ *   --runs N     instead of 20
+ *   --slack X    how far a ratio may be off before it fails: 1.3 forgives 30 %
+ *   --out FILE   instead of bench.json
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { type BootCase, measureBoot } from "./boot.ts";
+import { type Claim, claimsOf, holds, type Results } from "./claims.ts";
+import { type FleetResult, simulateStart } from "./fleet.ts";
+import { measureMemory } from "./memory.ts";
+import { measureProbe } from "./probe.ts";
+import { infisical, secretsManager } from "./quotas.ts";
+import { DIST } from "./stage.ts";
+import { measureOutput, measureReads, measureRefresh, measureServer } from "./steady.ts";
+import { printClaims, printResults } from "./table.ts";
+
+const CASES: readonly BootCase[] = [1, 20, 200, 1_000].flatMap((secrets) =>
+  [0, 2].map((latencyMs) => ({ secrets, latencyMs })),
+);
+const HOUR_MS = 3_600_000;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    runs: { type: "string" },
+    slack: { type: "string", default: "1" },
+    out: { type: "string", default: "bench.json" },
+  },
+});
+const { quick } = values;
+const runs = Number(values.runs ?? (quick ? 7 : 20));
+const slack = Number(values.slack);
+
+const results = await measureAll();
+const claims = claimsOf(results);
+const machine = { node: process.version, date: new Date().toISOString(), runs };
+writeFileSync(values.out, `${JSON.stringify({ ...machine, claims, results }, null, 2)}\n`);
+printResults(results);
+const broken = claims.filter((claim: Claim) => !holds(claim, slack));
+printClaims(claims, slack);
+console.log(`\nNode ${machine.node}, medians of ${runs} runs; all figures are in ${values.out}`);
+process.exit(broken.length > 0 ? 1 : 0);
+
+async function measureAll(): Promise<Results> {
+  return {
+    boot: await measureBoot(quick ? CASES.filter(({ secrets }) => secrets <= 200) : CASES, runs),
+    probe: await measureProbe(runs),
+    reads: await measureReads(runs),
+    server: await measureServer(quick ? 3 : runs / 2, quick ? 1 : 2),
+    output: await measureOutput(runs),
+    refresh: await measureRefresh(runs),
+    memory: await measureMemory(quick ? 1 : 5),
+    bundle: readFileSync(`${DIST}entrypoint.mjs`).length,
+    packages: JSON.parse(readFileSync(`${DIST}sizes.json`, "utf8")),
+    fleet: await simulateFleets(),
+  };
+}
+
+/** Not as long as all of the boots together would take: on a clock of their own. */
+async function simulateFleets(): Promise<FleetResult[]> {
+  const sizes = quick ? [10, 100, 1_000] : [10, 100, 1_000, 10_000];
+  const fleets: FleetResult[] = [];
+  for (const containers of sizes) {
+    process.stderr.write(`\r\x1b[Kfleet: ${containers} containers`);
+    fleets.push(await simulateStart(secretsManager(20), containers));
+    // Two lists a container take longer than bootTimeout's 120 s, by this quota alone.
+    fleets.push(await simulateStart(infisical, containers, { bootTimeoutMs: 24 * HOUR_MS }));
+  }
+  process.stderr.write("\r\x1b[K");
+  return fleets;
+}
