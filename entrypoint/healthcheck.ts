@@ -24,7 +24,12 @@ export async function healthcheck(sockets: readonly string[], live: boolean): Pr
   };
 }
 
-function ask(path: string, target: string): Promise<{ status: number; body: string } | undefined> {
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+function ask(path: string, target: string): Promise<Answer | undefined> {
   return new Promise((resolve) => {
     let received = "";
     const socket = connect(path, () => socket.write(`GET ${target} HTTP/1.0\r\n\r\n`));
@@ -32,11 +37,21 @@ function ask(path: string, target: string): Promise<{ status: number; body: stri
     socket.setTimeout(TIMEOUT_MS, () => socket.destroy());
     socket.on("data", (chunk) => {
       received += chunk;
+      // The end of the connection would come a turn or two later.
+      if (isWhole(received)) resolve(parse(received));
     });
     socket.on("error", () => {});
-    socket.on("close", () => {
-      const match = /^HTTP\/1\.\d (\d{3})[\s\S]*?\r\n\r\n([\s\S]*)$/.exec(received);
-      resolve(match ? { status: Number(match[1]), body: match[2] as string } : undefined);
-    });
+    socket.on("close", () => resolve(parse(received)));
   });
+}
+
+function isWhole(received: string): boolean {
+  const [head = "", body] = received.split("\r\n\r\n", 2);
+  const length = /^content-length: (\d+)/im.exec(head)?.[1];
+  return body !== undefined && length !== undefined && Buffer.byteLength(body) >= Number(length);
+}
+
+function parse(received: string): Answer | undefined {
+  const match = /^HTTP\/1\.\d (\d{3})[\s\S]*?\r\n\r\n([\s\S]*)$/.exec(received);
+  return match ? { status: Number(match[1]), body: match[2] as string } : undefined;
 }

@@ -1,5 +1,5 @@
 /** The process edge: the only file that names `process.exit`, `process.argv` and `process.env`. */
-
+import { writeSync } from "node:fs";
 import type { Command, RunCommand } from "./cli.ts";
 import { socketsToAsk } from "./socket-path.ts";
 import type { World } from "./step.ts";
@@ -61,8 +61,8 @@ async function healthcheck({
   const { healthcheck } = await import("./healthcheck.ts");
   let result = config === undefined ? await healthcheck(socketsToAsk(process.cwd()), live) : undefined;
   if (!result?.answered) result = await healthcheck(await findSockets(config), live);
-  print(result.message);
-  return result.healthy ? 0 : 1;
+  tell(result.message);
+  process.exit(result.healthy ? 0 : 1);
 }
 
 async function secrets({ config, action, json }: Extract<Command, { name: "secrets" }>): Promise<number> {
@@ -150,6 +150,13 @@ async function exit(code: number): Promise<never> {
   );
   await Promise.race([Promise.all(flushed), new Promise((resolve) => setTimeout(resolve, FLUSH_MS))]);
   process.exit(code);
+}
+
+/** Making a stream takes longer than the probe's own work. When nobody listens, the exit code says it all. */
+function tell(text: string): void {
+  try {
+    writeSync(1, `${text}\n`);
+  } catch {}
 }
 
 function print(text: string): void {

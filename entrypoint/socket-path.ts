@@ -11,12 +11,14 @@ const FOLDERS = ["/run/sallyport", "/dev/shm", tmpdir()];
  * directory, because several of those may be on one machine.
  */
 export function ownSockets(cwd: string): string[] {
-  return FOLDERS.map((folder) => join(folder, process.pid === 1 ? nameOfFirst() : nameIn(cwd)));
+  const name = process.pid === 1 ? nameOfFirst() : nameIn(cwd);
+  return FOLDERS.map((folder) => join(folder, name));
 }
 
 /** Where to ask: from any directory of a container, and outside one from where the other was started. */
 export function socketsToAsk(cwd: string): string[] {
-  return FOLDERS.flatMap((folder) => [join(folder, nameOfFirst()), join(folder, nameIn(cwd))]);
+  const names = [nameOfFirst(), nameIn(cwd)];
+  return FOLDERS.flatMap((folder) => names.map((name) => join(folder, name)));
 }
 
 function nameOfFirst(): string {
