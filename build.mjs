@@ -75,6 +75,8 @@ async function bundleEntrypoint() {
     splitting: true,
     // The ES builds of the AWS SDK can be shaken, its CommonJS builds can't.
     mainFields: ["module", "main"],
+    // The SDK asks whether an answer is one, which loads the Web's streams. What comes from `node:http` never is.
+    define: { ReadableStream: "undefined" },
     plugins: [{ name: "adapt-sources", setup: adaptSources }],
     sourcemap: "inline",
     legalComments: "none",
