@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { type BootCase, measureBoot } from "./boot.ts";
 import { type Claim, claimsOf, holds, type Results } from "./claims.ts";
 import { type FleetResult, simulateStart } from "./fleet.ts";
+import { measureHandle } from "./handle.ts";
 import { measureMemory } from "./memory.ts";
 import { measureProbe } from "./probe.ts";
 import { infisical, secretsManager } from "./quotas.ts";
@@ -50,6 +51,7 @@ async function measureAll(): Promise<Results> {
     boot: await measureBoot(quick ? CASES.filter(({ secrets }) => secrets <= 200) : CASES, runs),
     probe: await measureProbe(runs),
     reads: await measureReads(runs),
+    handle: measureHandle(),
     server: await measureServer(quick ? 3 : runs / 2, quick ? 1 : 2),
     output: await measureOutput(runs),
     refresh: await measureRefresh(runs),

@@ -1,5 +1,6 @@
 /** What this product promises about its costs, and what was measured of it. */
 import type { FleetResult } from "./fleet.ts";
+import type { HandleCosts } from "./handle.ts";
 import type { Medians, Sample } from "./measure.ts";
 
 export interface Results {
@@ -8,6 +9,7 @@ export interface Results {
   readonly probe: Medians;
   readonly memory: Sample;
   readonly reads: Medians;
+  readonly handle: HandleCosts;
   readonly server: Medians;
   readonly output: Medians;
   readonly refresh: Sample | undefined;

@@ -2,7 +2,12 @@
 import { pathToFileURL } from "node:url";
 import { createHandle } from "../../entrypoint/pool/handle.ts";
 
-export interface Cost {
+export interface HandleCosts {
+  readonly read: Cost;
+  readonly call: Cost;
+}
+
+interface Cost {
   readonly bare: number;
   readonly handle: number;
 }
@@ -20,7 +25,7 @@ const ROUNDS = 2_000_000;
 const SERIES = 7;
 
 /** Nanoseconds for one read of a property and for one call of a method: the median of several series. */
-export function measureHandle(): { read: Cost; call: Cost } {
+export function measureHandle(): HandleCosts {
   const bare = new TestPool();
   const { proxy } = createHandle(new TestPool(), "bench");
   const read = (pool: TestPool) => () => pool.options.max;

@@ -17,11 +17,13 @@ const run = promisify(execFile);
 /** Nanoseconds for one read of a setting, and of a property of a plain object. */
 export function measureReads(runs: number): Promise<Medians> {
   const names = Array.from({ length: 20 }, (_, index) => `SETTING_${index}`);
-  const values: SettingValues = new Map(names.map((name) => [name, { value: name, text: name }]));
+  const values: SettingValues = new Map(
+    names.map((name) => [name, { value: name, text: name, origins: [], since: "" }]),
+  );
   const specs = names.map((name) => ({ name, secret: true })) as unknown as Parameters<
     typeof createSettings
   >[0];
-  const settings = createSettings(specs, () => values) as Record<string, string>;
+  const settings = createSettings(specs, values).settings as Record<string, string>;
   const plain = Object.fromEntries(names.map((name) => [name, name])) as Record<string, string>;
   return interleave(
     "settings",

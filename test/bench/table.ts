@@ -4,7 +4,7 @@ import { type Claim, holds, type Results } from "./claims.ts";
 type Row = readonly (string | number | undefined)[];
 
 export function printResults(results: Results): void {
-  const { boot, probe, memory, reads, server, output, refresh, packages, fleet } = results;
+  const { boot, probe, memory, reads, handle, server, output, refresh, packages, fleet } = results;
   const titles = Object.keys(boot);
   const ways = [...new Set(Object.values(boot).flatMap((medians) => Object.keys(medians)))];
   print("Boot to the first line of the app, ms", [
@@ -21,6 +21,8 @@ export function printResults(results: Results): void {
     ["requests a second", server.bare?.rps, server.sallyport?.rps],
     ["lines a second on stdout", output.bare?.lps, output.sallyport?.lps],
     ["a read of a setting, ns", reads.plain?.ns, reads.settings?.ns],
+    ["a read of a pool's property, ns", handle.read.bare, handle.read.handle],
+    ["a call of a pool's method, ns", handle.call.bare, handle.call.handle],
     ["a refresh without changes, ms", undefined, refresh?.ms],
     ["memory kept by the SDK script, MB", memory.sdk, undefined],
   ]);
