@@ -62,7 +62,7 @@ export async function setStage(count: number, latencyMs: number): Promise<Stage>
         command: way === "bare" ? [NODE, path] : [...command, ...(isOurs ? [path] : [])],
         cwd: folder,
         env: { BENCH_COUNT: String(count), BENCH_APP: path, BENCH_NODE: NODE, ...own, ...env },
-        says: way === "bare" ? "up " : "up value-0-of-the-benchmark",
+        says: way === "bare" ? "up " : `up ${secretOf(0).length}`,
       };
     },
     close: () => stop(managers),
@@ -97,6 +97,9 @@ function layConfig(folder: string, count: number): void {
     writeFileSync(join(folder, `${way}.json`), JSON.stringify(config));
   }
   mkdirSync(join(folder, "bench"));
-  for (const [index, name] of names.entries())
-    writeFileSync(join(folder, "bench", name), `value-${index}-of-the-benchmark`);
+  for (const [index, name] of names.entries()) writeFileSync(join(folder, "bench", name), secretOf(index));
+}
+
+function secretOf(index: number): string {
+  return `value-${index}-of-the-benchmark`;
 }
