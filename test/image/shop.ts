@@ -1,11 +1,12 @@
 /** What the example app needs, as each secrets manager keeps it. */
+import { randomUUID } from "node:crypto";
 import { chmod, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-const PASSWORD = "correct-horse-battery-staple";
-const STRIPE_KEY = "a-stripe-key-that-nobody-may-see";
+const PASSWORD = `correct-horse-${randomUUID()}`;
+const STRIPE_KEY = `a-stripe-key-${randomUUID()}`;
 
 /** What must not be seen anywhere. */
 export const SECRETS = [PASSWORD, STRIPE_KEY];

@@ -40,7 +40,7 @@ export function makeCanaries(): Canaries {
 export const QUOTE = `
   export function quote(settings) {
     const values = [settings.KEY, settings.CACHE_URL, settings.PEM, settings.DOCUMENT, settings.BYTES?.toString(), settings.RING];
-    const texts = values.flat().map((it) => typeof it === "string" ? it : JSON.stringify(it));
+    const texts = values.flat().filter((it) => it !== undefined).map((it) => typeof it === "string" ? it : JSON.stringify(it));
     return texts.flatMap((it) => [it, JSON.stringify({ it }), encodeURIComponent(it),
       Buffer.from("user:" + it).toString("base64"), Buffer.from(it).toString("hex")]).join(" ");
   }
@@ -63,12 +63,16 @@ export const TALKATIVE = `
     context.log.info("quoted " + quote(settings), { quote: quote(settings), error: hostile(settings) });
     context.log.error("hostile", hostile(settings));
     process.emitWarning(quote(settings));
-    writeFileSync("report.json", JSON.stringify(process.report.getReport(hostile(settings))));
-    process.report.writeReport("written-report.json", hostile(settings));
+    const report = process.report.getReport(hostile(settings));
+    console.log(JSON.stringify(report));
+    try { // not on a read-only root
+      writeFileSync("report.json", JSON.stringify(report));
+      process.report.writeReport("written-report.json", hostile(settings));
+    } catch {}
     const child = spawn(process.execPath, ["-e", "console.log(process.env); setTimeout(() => {}, 60000)"], { stdio: "inherit" });
     process.on("exit", () => child.kill());
     new Worker("console.log({ ...process.env }); console.log(process.report.getReport())", { eval: true });
-    return createServer().listen(0, function () { console.log("listening on " + this.address().port); });
+    return createServer((_, response) => response.end()).listen(settings.PORT ?? 0, function () { console.log("listening on " + this.address().port); });
   }
 `;
 
