@@ -21,7 +21,7 @@ export async function checkSurroundings(config: ParsedConfig, boot: Boot): Promi
     find: mask.find,
     bootstrap: new Map(bootstrap.map((name) => [name, bootstrapFile(name, env)])),
   };
-  await step(boot, "guard", () => standGuard(surroundings, guard, log), describe);
+  await step(boot, "guard", async () => standGuard(surroundings, guard, log), describe);
 }
 
 function describe(warnings: number): string {

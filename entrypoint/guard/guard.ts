@@ -10,15 +10,11 @@ import { checkProcess, type ProcessToCheck } from "./process.ts";
 export type Surroundings = EnvironmentToCheck & ProcessToCheck & { readonly execArgv: readonly string[] };
 
 /** @throws {SallyportError} GUARD_REFUSED with everything that exposes a secret for certain. @returns how many warnings there are */
-export async function standGuard(
-  surroundings: Surroundings,
-  { mode, allow }: GuardConfig,
-  log: Log,
-): Promise<number> {
+export function standGuard(surroundings: Surroundings, { mode, allow }: GuardConfig, log: Log): number {
   const found = [
     ...checkEnvironment(surroundings),
     ...checkNodeOptions(surroundings.execArgv, surroundings.env),
-    ...(await checkProcess(surroundings)),
+    ...checkProcess(surroundings),
   ].filter(({ subject }) => !allow.includes(subject));
   const refused = found.filter(({ isSevere }) => isSevere && mode === "refuse");
   const warned = found.filter((it) => !refused.includes(it));

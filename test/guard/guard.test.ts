@@ -87,15 +87,13 @@ test("options that open the process are found however they are given", () => {
   assert.deepEqual(checkNodeOptions([], { NODE_TLS_REJECT_UNAUTHORIZED: "1" }), []);
 });
 
-test("a bootstrap file that others may read or write is told with its mode", async () => {
+test("a bootstrap file that others may read or write is told with its mode", () => {
   const folder = makeFolder();
   const bootstrap = new Map(["open", "mine", "gone"].map((name) => [name, `${folder}/${name}`]));
   for (const name of ["open", "mine"]) writeFileSync(`${folder}/${name}`, "x");
   chmodSync(`${folder}/open`, 0o666);
   chmodSync(`${folder}/mine`, 0o400);
-  const found = (await checkProcess({ bootstrap, find: () => [] })).filter(({ subject }) =>
-    bootstrap.has(subject),
-  );
+  const found = checkProcess({ bootstrap, find: () => [] }).filter(({ subject }) => bootstrap.has(subject));
   assert.deepEqual(
     found.map(({ subject }) => subject),
     ["open"],
@@ -105,20 +103,21 @@ test("a bootstrap file that others may read or write is told with its mode", asy
 
 describe("the guard", () => {
   const env = { LEGACY: VALUE, PGPASSWORD: "x", ACME_TOKEN: "0a1b2c3d", NODE_TLS_REJECT_UNAUTHORIZED: "0" };
-  const stand = async (mode: "refuse" | "warn", allow: string[] = []) => {
+  const stand = (mode: "refuse" | "warn", allow: string[] = []) => {
     const warned: string[] = [];
     const allowed = [...allow, "root", "core dumps"];
     const log = (_: string, __: string, ___: string, fields?: object) =>
       void warned.push((fields as { subject: string }).subject);
-    const refused = await standGuard(surroundings(env), { mode, allow: allowed }, log).then(
-      () => undefined,
-      (error) => error as SallyportError,
-    );
-    return { warned, refused };
+    try {
+      standGuard(surroundings(env), { mode, allow: allowed }, log);
+    } catch (error) {
+      return { warned, refused: error as SallyportError };
+    }
+    return { warned, refused: undefined };
   };
 
-  test("refuses all that is certain at once, and warns of the rest", async () => {
-    const { warned, refused } = await stand("refuse");
+  test("refuses all that is certain at once, and warns of the rest", () => {
+    const { warned, refused } = stand("refuse");
     assert.ok(refused instanceof SallyportError);
     assert.equal(refused.exitCode, 81);
     const subjects = refused.problems.map(({ subject }) => subject);
@@ -127,15 +126,11 @@ describe("the guard", () => {
     assert.deepEqual(warned, ["ACME_TOKEN"]);
   });
 
-  test("lets pass what is allowed, and what it only warns of", async () => {
-    const { warned, refused } = await stand("refuse", [
-      "LEGACY",
-      "PGPASSWORD",
-      "NODE_TLS_REJECT_UNAUTHORIZED",
-    ]);
+  test("lets pass what is allowed, and what it only warns of", () => {
+    const { warned, refused } = stand("refuse", ["LEGACY", "PGPASSWORD", "NODE_TLS_REJECT_UNAUTHORIZED"]);
     assert.equal(refused, undefined);
     assert.deepEqual(warned, ["ACME_TOKEN"]);
-    const lenient = await stand("warn");
+    const lenient = stand("warn");
     assert.equal(lenient.refused, undefined);
     assert.equal(lenient.warned.length, 4);
   });
