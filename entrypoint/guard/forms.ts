@@ -30,7 +30,7 @@ function insideOf(text: string, path: string, depth: number): Part[] {
   const document = /^\s*[{[]/.test(text) ? parseJson(text) : undefined;
   if (document !== undefined) return partsOf(document, path, depth + 1);
   const lines = text.includes("\n") ? text.split(/\r?\n/) : [];
-  const credentials = /^[a-z][a-z\d+.-]*:\/\//i.test(text) ? credentialsIn(text, path) : [];
+  const credentials = /^[A-Za-z][A-Za-z\d+.-]*:\/\//.test(text) ? credentialsIn(text, path) : [];
   return [...lines.map((content) => ({ path, content, isLine: true })), ...credentials];
 }
 

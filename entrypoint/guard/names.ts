@@ -12,9 +12,9 @@ const WORDS = [
     "auth_?key",
   ],
 ];
-const SECRET = new RegExp(`(^|[^a-z])(${WORDS.join("|")})([^a-z]|$)`, "i");
+const SECRET = new RegExp(`(^|[^a-z])(${WORDS.join("|")})([^a-z]|$)`);
 
 /** `STRIPE_API_KEY`, `db-password`, `apiKey`. */
 export function isSecretName(name: string): boolean {
-  return SECRET.test(name.replace(/([a-z])([A-Z])/g, "$1_$2"));
+  return SECRET.test(name.replace(/([a-z])([A-Z])/g, "$1_$2").toLowerCase());
 }
