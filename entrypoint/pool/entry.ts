@@ -1,17 +1,23 @@
 /** One pool of the app through its whole life: the handle, the current member behind it, and the old ones that still drain. */
 import { abortable } from "../abort.ts";
+import { errorName } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { type Definition, discard, type Member } from "./candidate.ts";
+import type { Settings } from "../settings/settings.ts";
+import { type Definition, discard, type Member, type OnError, openCandidate } from "./candidate.ts";
 import { createHandle, type Handle } from "./handle.ts";
 import { type Retiree, retire } from "./handover.ts";
 
 /** How long a refresh waits for a busy pool to give one connection back. */
 const ROOM_MS = 1_000;
+const PROOF_MS = 5_000;
 
 export interface EntryOptions {
   readonly name: string;
   readonly definition: Definition;
+  /** The live ones. */
+  readonly settings: Settings;
   readonly log: Log;
+  readonly onError: OnError;
   readonly drainTimeoutMs: number;
   /** Ends every drain by force. */
   readonly force: AbortSignal;
@@ -26,8 +32,8 @@ export class Entry {
   readonly #options: EntryOptions;
   /** What the app has set; during a handover the pool's own limit is lower. */
   #limit: number | undefined;
-  /** Connections that the current pool leaves to candidates. */
-  #reserved = 0;
+  /** Connections that the current pool does without, for candidates. */
+  readonly #rooms = new Set<symbol>();
 
   constructor(member: Member, options: EntryOptions) {
     this.name = options.name;
@@ -44,26 +50,42 @@ export class Entry {
 
   /**
    * So that many processes may be refreshed at once, and a server that is just large enough for them stays large enough: a
-   * candidate's connection is one that the current pool does without, if it can spare one in time.
+   * candidate's connection is one that the current pool does without.
+   * @param ends whether it may end one for that, if it can spare one in time
    * @returns gives the room back
    */
-  async makeRoom(signal: AbortSignal): Promise<() => void> {
+  async makeRoom(signal: AbortSignal, ends: boolean): Promise<() => void> {
     // The app may have changed it.
-    if (this.#reserved === 0 && this.retirees.size === 0) this.#limit = limitOf(this.member);
-    this.#reserved++;
+    if (this.#rooms.size === 0 && this.retirees.size === 0) this.#limit = limitOf(this.member);
+    const room = Symbol();
+    this.#rooms.add(room);
     this.#balance();
     const { kind, pool } = this.member;
-    if (this.#limit !== undefined && this.#limit > 1 && this.#openConnections() >= this.#limit) {
-      const patience = AbortSignal.any([signal, AbortSignal.timeout(ROOM_MS)]);
-      await abortable(Promise.resolve(kind?.dismiss?.(pool, patience)), patience).catch(() => {});
+    const isFull = this.#limit !== undefined && this.#limit > 1 && this.#openConnections() >= this.#limit;
+    if (!ends || !isFull || !kind?.dismiss) return () => this.#giveBack(room);
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(ROOM_MS)]);
+    await abortable(kind.dismiss(pool, patience), patience).catch(() => {});
+    return () => void this.#restore(room);
+  }
+
+  #giveBack(room: symbol): void {
+    if (this.#rooms.delete(room)) this.#balance();
+  }
+
+  /** A pool whose own credentials are void by now would fail to open again what it gave up: it goes on with those it has. */
+  async #restore(room: symbol): Promise<void> {
+    if (!this.#rooms.has(room)) return;
+    const { definition, name, member } = this;
+    const { settings, onError, log } = this.#options;
+    const signal = AbortSignal.timeout(PROOF_MS);
+    try {
+      const candidature = { definition, current: member.pool, onMade: () => {}, settings, signal, onError };
+      await discard(await openCandidate(candidature), definition);
+      this.#giveBack(room);
+    } catch (error) {
+      const message = `${name}: it stays one connection smaller, since its present credentials open none (${errorName(error)})`;
+      log("warn", "pool.shrunk", message, { name });
     }
-    let isGiven = false;
-    return () => {
-      if (isGiven) return;
-      isGiven = true;
-      this.#reserved--;
-      this.#balance();
-    };
   }
 
   /** In one go: whoever calls the handle next finds the new pool, and on the old one idle connections are closing. */
@@ -73,6 +95,7 @@ export class Entry {
     const old = this.member;
     this.member = fresh;
     this.#limit = limitOf(fresh);
+    this.#rooms.clear();
     if (old.kind === fresh.kind) fresh.kind?.carryOver?.(old.pool, fresh.pool);
     this.handle.replace(fresh.pool);
     const retiree = this.#retire(old, "the old pool");
@@ -111,7 +134,7 @@ export class Entry {
     const { kind, pool } = this.member;
     if (this.#limit === undefined || !kind?.limit || kind.hasEnded(pool)) return;
     const old = [...this.retirees].reduce((sum, retiree) => sum + retiree.open(), 0);
-    kind.limit.set(pool, Math.max(1, this.#limit - old - this.#reserved));
+    kind.limit.set(pool, Math.max(1, this.#limit - old - this.#rooms.size));
   }
 }
 

@@ -80,7 +80,7 @@ class Registry implements Pools {
   add<Made extends object>(given: PoolDefinition<Made>): Made {
     const definition = given as unknown as Definition;
     const { settings, log } = this.#options;
-    if (this.#isClosed) throw new Error("context.pool: the process is leaving");
+    if (this.#isClosed) throw leaving();
     assertUsable(definition, settings, this.#names());
     const create = () => definition.create(watchReads(settings, definition, log));
     const made = create();
@@ -100,13 +100,13 @@ class Registry implements Pools {
     signal: AbortSignal,
   ): Promise<PreparedPools> {
     const touched = this.#entries.filter((entry) => entry.isTouchedBy(changed));
-    const opened = await openAll(touched, { settings, signal, onError: this.#onError });
-    let isTaken = false;
+    const opened = await openAll(touched, { settings, signal, onError: this.#onError, ends: true });
+    let pending: readonly Opened[] | undefined = opened;
     // After one of the two the other has nothing left to do.
     const take = () => {
-      if (isTaken) return undefined;
-      isTaken = true;
-      return opened;
+      const taken = pending;
+      pending = undefined;
+      return taken;
     };
     return {
       recycled: opened.map(({ entry, fresh }) => ({
@@ -148,11 +148,12 @@ class Registry implements Pools {
       const seen = this.#swaps.length;
       const pool = await making;
       const isStale = this.#swaps.slice(seen).some((names) => definition.uses.some((it) => names.has(it)));
-      if (!isStale) return this.#register(pool, definition).handle.proxy;
+      if (!isStale && !this.#isClosed) return this.#register(pool, definition).handle.proxy;
       await discard(
         admit(pool, definition, () => {}),
         definition,
       );
+      if (this.#isClosed) throw leaving();
       making = Promise.resolve(create() as object);
     }
   }
@@ -163,6 +164,7 @@ class Registry implements Pools {
       ...this.#options,
       name: definition.name ?? freeName(member.kind?.name ?? "pool", this.#names()),
       definition,
+      onError: this.#onError,
       force: this.#force.signal,
     });
     this.#entries.push(entry);
@@ -185,7 +187,7 @@ class Registry implements Pools {
     const { name } = entry;
     const ms = () => Math.round(performance.now() - started);
     try {
-      const opened = await open(entry, { settings, signal, onError: this.#onError });
+      const opened = await open(entry, { settings, signal, onError: this.#onError, ends: false });
       const report = { name, user: opened.fresh.user, ok: true, ms: ms() };
       await close(opened);
       return report;
@@ -197,12 +199,10 @@ class Registry implements Pools {
 
   #swap(opened: readonly Opened[] | undefined, changed: ReadonlySet<string>): void {
     if (!opened) return;
+    if (this.#isClosed) return void opened.map(close);
     this.#swaps.push(changed);
     const prepared = new Set(opened.map(({ entry }) => entry));
-    for (const { entry, fresh, giveBack } of opened) {
-      entry.swap(fresh);
-      giveBack();
-    }
+    for (const { entry, fresh } of opened) entry.swap(fresh);
     for (const entry of this.#entries)
       if (entry.isTouchedBy(changed) && !prepared.has(entry)) void this.#renew(entry);
   }
@@ -213,10 +213,9 @@ class Registry implements Pools {
     const { name } = entry;
     try {
       const signal = AbortSignal.timeout(drainTimeoutMs);
-      const opened = await open(entry, { settings, signal, onError: this.#onError });
+      const opened = await open(entry, { settings, signal, onError: this.#onError, ends: true });
       if (this.#isClosed) return await close(opened);
       entry.swap(opened.fresh);
-      opened.giveBack();
     } catch (error) {
       log("warn", "pool.outdated", `${name}: it still uses the old settings (${errorName(error)})`, { name });
     }
@@ -226,4 +225,8 @@ class Registry implements Pools {
 function isPromise(made: object): made is Promise<object> {
   // Not for functions: to be called is all that these have in common.
   return typeof made === "object" && typeof (made as Partial<Promise<object>>).then === "function";
+}
+
+function leaving(): Error {
+  return new Error("context.pool: the process is leaving");
 }

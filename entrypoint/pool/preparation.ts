@@ -17,13 +17,15 @@ export interface Terms {
   readonly settings: Settings;
   readonly signal: AbortSignal;
   readonly onError: OnError;
+  /** Whether a pool in use may end a connection for the new one. */
+  readonly ends: boolean;
 }
 
 /** @throws what making or proving it threw; then nothing of it is left */
 export async function open(entry: Entry, terms: Terms): Promise<Opened> {
   const { definition, member, handle } = entry;
   const onMade = ({ pool, kind }: Member) => handle.introduce(pool, kind?.sessionEvents ?? []);
-  const giveBack = await entry.makeRoom(terms.signal);
+  const giveBack = await entry.makeRoom(terms.signal, terms.ends);
   try {
     const fresh = await openCandidate({ definition, current: member.pool, onMade, ...terms });
     return { entry, fresh, giveBack };

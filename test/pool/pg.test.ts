@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import pg from "pg";
-import { assertOnly, eventually, openHouse } from "./rotate.ts";
-import { type Stage, SUBJECTS } from "./subjects.ts";
+import { assertOnly, eventually, keepBusy, openHouse } from "./rotate.ts";
+import { startPostgres } from "./subjects.ts";
 
-let stage: Stage;
+let stage: Awaited<ReturnType<typeof startPostgres>>;
 before(async () => {
-  stage = (await SUBJECTS.find(({ name }) => name === "pg")?.start()) as Stage;
+  stage = await startPostgres();
 });
 after(() => stage?.[Symbol.asyncDispose]());
 
@@ -46,11 +46,29 @@ test("a refused refresh gives the pool back all of its connections", async () =>
   const handle = house.pools.add({ uses: ["URL"], create: create({ max: 3 }) });
   await Promise.all(Array.from({ length: 3 }, () => handle.query("select pg_sleep(0.02)")));
   await assert.rejects(house.prepare(stage.url("app_b", "wrong")));
-  assert.equal(handle.options.max, 3);
+  await eventually(() => handle.options.max === 3, "it has its room back");
   const prepared = await house.prepare(stage.url("app_b"));
   assert.equal(handle.options.max, 2);
   await prepared.discard();
+  await eventually(() => handle.options.max === 3, "it has its room back");
+  assert.deepEqual(house.lines, []);
+});
+
+test("a new password for the same user: nothing fails while the old one is void, and a wrong new one is refused", async () => {
+  await stage.setPassword("app_c", "first");
+  await using house = openHouse(stage.url("app_c", "first"));
+  const handle = house.pools.add({ uses: ["URL"], create: create({ max: 3 }) });
+  await Promise.all(Array.from({ length: 3 }, () => handle.query("select pg_sleep(0.05)")));
+  const load = keepBusy(9, () => handle.query("select pg_sleep(0.002)"));
+  await stage.setPassword("app_c", "second");
+  await assert.rejects(house.prepare(stage.url("app_b", "wrong")), { code: "CREDENTIALS_REFUSED" });
+  await eventually(() => house.lines.some(({ event }) => event === "pool.shrunk"), "it keeps what it has");
+  await assert.rejects(house.prepare(stage.url("app_b", "wrong")), { code: "CREDENTIALS_REFUSED" });
+  const { recycled } = await house.rotate(stage.url("app_c", "second"));
+  assert.deepEqual(recycled, [{ name: "pg", from: "app_c", to: "app_c" }]);
+  await eventually(() => house.pools.draining().length === 0, "the old one is closed");
   assert.equal(handle.options.max, 3);
+  assert.ok((await load.stop()) > 0);
 });
 
 test("who it would log in as is known from the options, and a URL goes before them", async () => {

@@ -53,14 +53,15 @@ export interface Subject<P extends object = object> {
 
 export const MAX = 4;
 
-async function startPostgres(): Promise<Stage> {
+export async function startPostgres(): Promise<
+  Stage & { setPassword(user: string, password: string): Promise<unknown> }
+> {
   const server = await postgres.startPostgres();
   const url = await server.createDatabase();
   const name = new URL(url).pathname.slice(1);
   await postgres.query(url, "create table entries (id serial primary key, author text not null)");
   for (const user of USERS) {
-    await postgres.query(url, `drop role if exists ${user}`).catch(() => {});
-    await postgres.query(url, `create role ${user} login password '${user}'`).catch(() => {});
+    await createUser(url, user);
     await postgres.query(url, `grant all on all tables in schema public to ${user}`);
     await postgres.query(url, `grant all on all sequences in schema public to ${user}`);
   }
@@ -69,6 +70,10 @@ async function startPostgres(): Promise<Stage> {
     async connections() {
       const sql = "select usename as name from pg_stat_activity where datname = $1 and usename = any($2)";
       return (await postgres.query(url, sql, [name, USERS])).map((row) => String(row.name));
+    },
+    async setPassword(user, password) {
+      await createUser(url, user);
+      await postgres.query(url, `alter role ${user} password '${password}'`);
     },
     sever() {
       const ours = "datname = $1 and usename = any($2)";
@@ -79,6 +84,15 @@ async function startPostgres(): Promise<Stage> {
       await server.close();
     },
   };
+}
+
+/** Users are the server's, and several suites may share one. */
+function createUser(url: string, user: string): Promise<unknown> {
+  const create = `create role ${user} login password '${user}'`;
+  return postgres.query(
+    url,
+    `do $$ begin ${create}; exception when duplicate_object or unique_violation then null; end $$`,
+  );
 }
 
 async function startMariadb(): Promise<Stage> {
