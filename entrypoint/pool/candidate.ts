@@ -81,5 +81,5 @@ export async function discard({ pool, kind }: Member, definition: Definition): P
   const isIdle = kind.load(pool).busy === 0;
   await abortable(farewells, AbortSignal.timeout(isIdle ? FAREWELL_MS : 0)).catch(() => {});
   kind.cut(pool);
-  while (kind.load(pool).open > 0 && !deadline.aborted) await delay(LOOK_MS, undefined, { ref: false });
+  while (kind.load(pool).open > 0 && !deadline.aborted) await delay(LOOK_MS);
 }

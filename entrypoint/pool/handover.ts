@@ -90,14 +90,14 @@ function createDrain(pool: object, kind: PoolKind, options: RetireOptions): Drai
       if (trim().busy > 0) quietSince = performance.now();
       else if (performance.now() - quietSince >= (kind.quietMs ?? 0)) return;
       onProgress();
-      await delay(LOOK_MS, undefined, { ref: false, signal });
+      await delay(LOOK_MS, undefined, { signal });
     }
   };
   const run = async () => {
     try {
       await quieten();
       await abortable(kind.close(pool), signal);
-      while (closing > 0) await delay(LOOK_MS, undefined, { ref: false, signal });
+      while (closing > 0) await delay(LOOK_MS, undefined, { signal });
       const ms = Math.round(performance.now() - started);
       log("info", "pool.drained", `${name}: ${title} is closed`, { name, ms });
     } catch {
