@@ -95,3 +95,19 @@ test("what the app does on each new connection is done on the one of the proof, 
   );
   assert.deepEqual(rows, [{ user: "app_b", name: "prepared" }]);
 });
+
+test("forty that are refreshed at once, at a server with room for forty and no more: nothing fails", async () => {
+  const max = 2;
+  const houses = Array.from({ length: 40 }, () => openHouse(stage.url("app_a")));
+  const handles = houses.map(({ pools }) => pools.add({ uses: ["URL"], create: create({ max }) }));
+  const work = (handle: pg.Pool) => handle.query("select pg_sleep(0.005)");
+  await Promise.all(handles.flatMap((handle) => Array.from({ length: max }, () => work(handle))));
+  await stage.allow(max * houses.length);
+  const loads = handles.map((handle) => keepBusy(max + 1, () => work(handle)));
+  for (const user of ["app_b", "app_a", "app_b"] as const)
+    await Promise.all(houses.map((house) => house.rotate(stage.url(user))));
+  for (const load of loads) await load.stop();
+  await assertOnly(stage, ["app_b"]);
+  await stage.allow(-1);
+  for (const house of houses) await house[Symbol.asyncDispose]();
+});

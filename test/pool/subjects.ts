@@ -54,7 +54,11 @@ export interface Subject<P extends object = object> {
 export const MAX = 4;
 
 export async function startPostgres(): Promise<
-  Stage & { setPassword(user: string, password: string): Promise<unknown> }
+  Stage & {
+    setPassword(user: string, password: string): Promise<unknown>;
+    /** From now on the server itself refuses more connections than these. */
+    allow(connections: number): Promise<unknown>;
+  }
 > {
   const server = await postgres.startPostgres();
   const url = await server.createDatabase();
@@ -71,6 +75,8 @@ export async function startPostgres(): Promise<
       const sql = "select usename as name from pg_stat_activity where datname = $1 and usename = any($2)";
       return (await postgres.query(url, sql, [name, USERS])).map((row) => String(row.name));
     },
+    allow: (connections) =>
+      postgres.query(url, `alter database ${name} with connection limit ${connections}`),
     async setPassword(user, password) {
       await createUser(url, user);
       await postgres.query(url, `alter role ${user} password '${password}'`);
