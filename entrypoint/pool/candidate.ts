@@ -43,9 +43,13 @@ export async function openCandidate(candidature: Candidature): Promise<Member> {
   const { definition, current, onMade, settings, signal, onError } = candidature;
   signal.throwIfAborted();
   const making = Promise.resolve().then(() => definition.create(settings));
+  // One that comes when nobody waits for it any more is closed, too.
+  const discardLate = async () => {
+    const late = await making;
+    if (late !== current) await discard(admit(late, definition, onError), definition);
+  };
   const pool = await abortable(making, signal).catch((error) => {
-    // One that comes when nobody waits for it any more is closed, too.
-    making.then((late) => discard(admit(late, definition, onError), definition)).catch(() => {});
+    discardLate().catch(() => {});
     throw error;
   });
   // To drain one would be to drain the other.
@@ -77,8 +81,8 @@ export async function discard({ pool, kind }: Member, definition: Definition): P
   const drain = async () => definition.drain?.(pool, deadline);
   await abortable(drain(), deadline).catch(() => {});
   if (!kind || kind.hasEnded(pool)) return;
-  const farewells = Promise.all(kind.trim(pool));
   const isIdle = kind.load(pool).busy === 0;
+  const farewells = Promise.all(kind.trim(pool));
   await abortable(farewells, AbortSignal.timeout(isIdle ? FAREWELL_MS : 0)).catch(() => {});
   kind.cut(pool);
   while (kind.load(pool).open > 0 && !deadline.aborted) await delay(LOOK_MS);

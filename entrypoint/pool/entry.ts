@@ -34,6 +34,7 @@ export class Entry {
   #limit: number | undefined;
   /** Connections that the current pool does without, for candidates. */
   readonly #rooms = new Set<symbol>();
+  #isClosed = false;
 
   constructor(member: Member, options: EntryOptions) {
     this.name = options.name;
@@ -74,7 +75,7 @@ export class Entry {
 
   /** A pool whose own credentials are void by now would fail to open again what it gave up: it goes on with those it has. */
   async #restore(room: symbol): Promise<void> {
-    if (!this.#rooms.has(room)) return;
+    if (this.#isClosed || !this.#rooms.has(room)) return;
     const { definition, name, member } = this;
     const { settings, onError, log } = this.#options;
     const signal = AbortSignal.timeout(PROOF_MS);
@@ -96,7 +97,7 @@ export class Entry {
     this.member = fresh;
     this.#limit = limitOf(fresh);
     this.#rooms.clear();
-    if (old.kind === fresh.kind) fresh.kind?.carryOver?.(old.pool, fresh.pool);
+    this.#carryOver(old, fresh);
     this.handle.replace(fresh.pool);
     const retiree = this.#retire(old, "the old pool");
     this.retirees.add(retiree);
@@ -109,7 +110,19 @@ export class Entry {
     });
   }
 
+  /** Whatever goes wrong in it, the swap goes on: other pools may have been swapped already. */
+  #carryOver(old: Member, fresh: Member): void {
+    try {
+      if (old.kind === fresh.kind) fresh.kind?.carryOver?.(old.pool, fresh.pool);
+    } catch (error) {
+      const { name } = this;
+      const message = `${name}: what the app had set on the old pool is not on the new one (${errorName(error)})`;
+      this.#options.log("warn", "pool.state_lost", message, { name });
+    }
+  }
+
   async close(): Promise<void> {
+    this.#isClosed = true;
     const current = this.handle.hasEnded ? [] : [this.#retire(this.member, "the pool")];
     await Promise.all([...this.retirees, ...current].map(({ done }) => done));
   }

@@ -4,7 +4,7 @@ import { abortable } from "../abort.ts";
 import { errorName } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Definition, Member } from "./candidate.ts";
-import type { Load, PoolKind } from "./pool-kind.ts";
+import type { PoolKind } from "./pool-kind.ts";
 
 const LOOK_MS = 5;
 /** What a drain function may still take after its deadline, to end by force. */
@@ -39,8 +39,8 @@ export function retire(member: Member, options: RetireOptions): Retiree {
   if (definition.drain || !kind) {
     return { since, done: drainAsTold(pool, options).finally(onProgress), open: () => 0 };
   }
-  const drain = createDrain(pool, kind, options);
-  return { since, done: drain.run().finally(onProgress), open: drain.open };
+  const drain = new Drain(pool, kind, options);
+  return { since, done: drain.run().finally(onProgress), open: () => drain.open() };
 }
 
 async function drainAsTold(
@@ -63,51 +63,60 @@ async function drainAsTold(
   }
 }
 
-interface Drain {
-  run(): Promise<void>;
-  open(): number;
-}
+class Drain {
+  readonly #pool: object;
+  readonly #kind: PoolKind;
+  readonly #options: RetireOptions;
+  readonly #started = performance.now();
+  /** Connections that have been said goodbye to. */
+  #closing = 0;
 
-function createDrain(pool: object, kind: PoolKind, options: RetireOptions): Drain {
-  const { name, title, log, signal, onProgress } = options;
-  const started = performance.now();
-  let closing = 0;
-  const trim = (): Load => {
-    for (const farewell of kind.trim(pool)) {
-      closing++;
-      void farewell.finally(() => closing--);
+  constructor(pool: object, kind: PoolKind, options: RetireOptions) {
+    this.#pool = pool;
+    this.#kind = kind;
+    this.#options = options;
+    // It may finish with the connections it has. More would need the old credentials, and those may be void by now.
+    kind.limit?.set(pool, Math.max(1, kind.load(pool).open));
+    this.#trim();
+  }
+
+  open(): number {
+    return (this.#kind.hasEnded(this.#pool) ? 0 : this.#kind.load(this.#pool).open) + this.#closing;
+  }
+
+  async run(): Promise<void> {
+    const { name, title, log, signal } = this.#options;
+    try {
+      await this.#becomeQuiet();
+      await abortable(this.#kind.close(this.#pool), signal);
+      while (this.#closing > 0) await delay(LOOK_MS, undefined, { signal });
+      const ms = Math.round(performance.now() - this.#started);
+      log("info", "pool.drained", `${name}: ${title} is closed`, { name, ms });
+    } catch {
+      const { busy: count } = this.#kind.load(this.#pool);
+      this.#kind.cut(this.#pool);
+      const message = `${name}: ${count} still ran or waited on ${title}, and were cut`;
+      log("warn", "pool.forced", message, { name, count });
     }
-    return kind.load(pool);
-  };
-  const open = () => (kind.hasEnded(pool) ? 0 : kind.load(pool).open) + closing;
-  // It may finish with the connections it has. More of them would need the old credentials, and those may be void by now.
-  kind.limit?.set(pool, Math.max(1, kind.load(pool).open));
-  trim();
+  }
 
-  const quieten = async () => {
+  /** No library tells when nothing runs any more, so it is looked at. */
+  async #becomeQuiet(): Promise<void> {
+    const { signal, onProgress } = this.#options;
     let quietSince = performance.now();
     for (;;) {
-      if (trim().busy > 0) quietSince = performance.now();
-      else if (performance.now() - quietSince >= (kind.quietMs ?? 0)) return;
+      this.#trim();
+      if (this.#kind.load(this.#pool).busy > 0) quietSince = performance.now();
+      else if (performance.now() - quietSince >= (this.#kind.quietMs ?? 0)) return;
       onProgress();
       await delay(LOOK_MS, undefined, { signal });
     }
-  };
-  const run = async () => {
-    try {
-      await quieten();
-      await abortable(kind.close(pool), signal);
-      while (closing > 0) await delay(LOOK_MS, undefined, { signal });
-      const ms = Math.round(performance.now() - started);
-      log("info", "pool.drained", `${name}: ${title} is closed`, { name, ms });
-    } catch {
-      const { busy: count } = kind.load(pool);
-      kind.cut(pool);
-      log("warn", "pool.forced", `${name}: ${count} still ran or waited on ${title}, and were cut`, {
-        name,
-        count,
-      });
+  }
+
+  #trim(): void {
+    for (const farewell of this.#kind.trim(this.#pool)) {
+      this.#closing++;
+      void farewell.finally(() => this.#closing--);
     }
-  };
-  return { run, open };
+  }
 }
