@@ -99,13 +99,12 @@ export class Entry {
     this.#rooms.clear();
     this.#carryOver(old, fresh);
     this.handle.replace(fresh.pool);
-    const retiree = this.#retire(old, "the old pool");
+    const retiree = this.#retire(old, "the old pool", () => this.#bury(old));
     this.retirees.add(retiree);
     this.#balance();
     void retiree.done.then(() => {
       this.retirees.delete(retiree);
       this.handle.forget(old.pool);
-      old.kind?.bury?.(old.pool, () => this.member.pool);
       this.#balance();
     });
   }
@@ -127,13 +126,18 @@ export class Entry {
     await Promise.all([...this.retirees, ...current].map(({ done }) => done));
   }
 
-  #retire(member: Member, title: string): Retiree {
+  #bury({ kind, pool }: Member): void {
+    kind?.bury?.(pool, () => this.member.pool);
+  }
+
+  #retire(member: Member, title: string, onQuiet = () => {}): Retiree {
     const { drainTimeoutMs, force } = this.#options;
     return retire(member, {
       ...this.#options,
       title,
       signal: AbortSignal.any([AbortSignal.timeout(drainTimeoutMs), force]),
       onProgress: () => this.#balance(),
+      onQuiet,
     });
   }
 

@@ -29,6 +29,8 @@ export interface RetireOptions {
   readonly signal: AbortSignal;
   /** Told at every look, and at the end. */
   readonly onProgress: () => void;
+  /** Told before it is closed. */
+  readonly onQuiet: () => void;
 }
 
 /** Begins at once: when it returns, connections on which nothing ran are closing. */
@@ -85,15 +87,17 @@ class Drain {
   }
 
   async run(): Promise<void> {
-    const { name, title, log, signal } = this.#options;
+    const { name, title, log, signal, onQuiet } = this.#options;
     try {
       await this.#becomeQuiet();
+      onQuiet();
       await abortable(this.#kind.close(this.#pool), signal);
       while (this.#closing > 0) await delay(LOOK_MS, undefined, { signal });
       const ms = Math.round(performance.now() - this.#started);
       log("info", "pool.drained", `${name}: ${title} is closed`, { name, ms });
     } catch {
       const { busy: count } = this.#kind.load(this.#pool);
+      onQuiet();
       this.#kind.cut(this.#pool);
       const message = `${name}: ${count} still ran or waited on ${title}, and were cut`;
       log("warn", "pool.forced", message, { name, count });

@@ -5,6 +5,7 @@ import { userOfUrl } from "./pg.ts";
 import type { PoolKind } from "./pool-kind.ts";
 
 interface TarnPool {
+  readonly destroyed: boolean;
   min: number;
   max: number;
   idleTimeoutMillis: number;
@@ -47,6 +48,8 @@ type Knex = ((...args: unknown[]) => unknown) & {
 
 /** Connections that are only opening: tarn does not know them yet. */
 const opening = new WeakMap<KnexClient, Set<Connection>>();
+/** The pools of instances that are led to another's. */
+const own = new WeakMap<Knex, TarnPool>();
 
 export const knex: PoolKind<Knex> = {
   name: "knex",
@@ -61,7 +64,7 @@ export const knex: PoolKind<Knex> = {
     const { user, connectionString } = connectionSettings ?? {};
     return userOfUrl(connectionString) ?? (typeof user === "string" ? user : undefined);
   },
-  hasEnded: ({ client }) => client.pool === undefined,
+  hasEnded: (instance) => poolOf(instance)?.destroyed ?? true,
   async probe(instance) {
     const { client } = instance;
     const restore = watchOpening(client);
@@ -73,12 +76,14 @@ export const knex: PoolKind<Knex> = {
       restore();
     }
   },
-  load({ client: { pool } }) {
+  load(instance) {
+    const pool = poolOf(instance);
     if (!pool) return { open: 0, busy: 0 };
     const running = pool.numUsed() + pool.numPendingCreates();
     return { open: running + pool.numFree(), busy: running + pool.numPendingAcquires() };
   },
-  trim({ client: { pool } }) {
+  trim(instance) {
+    const pool = poolOf(instance);
     if (!pool || pool.numFree() === 0) return [];
     const farewells = pool.free.map(({ resource }) => whenClosed(resource));
     // So that its own sweep takes all that are free.
@@ -86,22 +91,22 @@ export const knex: PoolKind<Knex> = {
     pool.check();
     return farewells;
   },
-  close: (instance) => instance.destroy(),
+  close: async (instance) => void (await poolOf(instance)?.destroy()),
   cut(instance) {
-    const { client } = instance;
-    const { pool } = client;
+    const pool = poolOf(instance);
     if (!pool) return;
     for (const waiting of [...pool.pendingAcquires]) waiting.abort();
     const known = [...pool.used, ...pool.free].map(({ resource }) => resource);
-    for (const connection of [...known, ...(opening.get(client) ?? [])]) {
+    for (const connection of [...known, ...(opening.get(instance.client) ?? [])]) {
       connection.on?.("error", () => {});
       socketOf(connection)?.destroy(new Error("the pool was closed"));
     }
-    instance.destroy().catch(() => {});
+    pool.destroy().catch(() => {});
   },
   limit: {
-    get: ({ client }) => client.pool?.max,
-    set({ client: { pool } }, limit) {
+    get: (instance) => poolOf(instance)?.max,
+    set(instance, limit) {
+      const pool = poolOf(instance);
       if (!pool) return;
       pool.max = limit;
       // Each call makes one connection at most.
@@ -109,11 +114,18 @@ export const knex: PoolKind<Knex> = {
         pool._tryAcquireOrCreate?.();
     },
   },
-  // Queries that were built with the old one, and not run yet, run on the new one.
+  // Queries that were built with the old one, and are not run yet, run on the new one.
   bury(old, current) {
+    // Once led away, it would take the other's pool for its own.
+    if (own.has(old) || !old.client.pool) return;
+    own.set(old, old.client.pool);
     Object.defineProperty(old.client, "pool", { get: () => current().client.pool, set: () => {} });
   },
 };
+
+function poolOf(instance: Knex): TarnPool | undefined {
+  return own.get(instance) ?? instance.client.pool;
+}
 
 /** Sees what the driver makes, until the returned function is called. */
 function watchOpening(client: KnexClient): () => void {

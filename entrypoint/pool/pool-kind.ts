@@ -56,6 +56,6 @@ export interface PoolKind<P extends object = object> {
   cut(pool: P): void;
   /** What the app has set on the old one, and not in `create`. Runs in the moment of the swap. */
   carryOver?(old: P, fresh: P): void;
-  /** The old one is closed; what still refers to it may be led to the current one. */
+  /** Nothing runs on the old one, and it is about to be closed: what still refers to it may be led to the current one. */
   bury?(old: P, current: () => P): void;
 }
