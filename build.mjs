@@ -1,14 +1,7 @@
 // Builds what is published: one file for the image, the typed package entry, and the JSON Schema for editors.
 import { execFileSync } from "node:child_process";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { build, transform } from "esbuild";
 
@@ -20,11 +13,13 @@ const compact = { minify: true, supported: { "template-literal": false }, source
 
 /**
  * The parts of `entrypoint.mjs`: what is needed together is compiled together. What is imported lazily and is not named here
- * (a dialect, a rare kind of login) is a part of its own.
+ * (a dialect, a rare kind of login) is a part of its own. What several of them need is in the first of these, so small ones come first.
  */
 const PARTS = {
   edge: ["entrypoint/main.ts", "entrypoint/healthcheck.ts"],
   boot: ["run", "cli", "guard/mask", "status", "shutdown", "log"].map((module) => `entrypoint/${module}.ts`),
+  files: ["entrypoint/provider/files.ts"],
+  infisical: ["entrypoint/provider/infisical/infisical.ts"],
   aws: ["entrypoint/provider/aws/aws.ts", "node_modules/@aws-sdk/credential-provider-http/dist-es/index.js"],
 };
 
@@ -43,7 +38,7 @@ const LEFT_OUT = [
   ],
 ];
 
-rmSync("dist", { recursive: true, force: true });
+await rm("dist", { recursive: true, force: true });
 mkdirSync("dist");
 const chunks = await bundleEntrypoint();
 await writeEntrypoint(divide(chunks));
