@@ -24,11 +24,12 @@ export function rotationClaims(subject: Subject, stageOf: () => Stage): void {
       most = Math.max(most, (await stage.connections()).length);
     });
     for (let round = 0; round < ROTATIONS; round++) {
-      const [from, to] = round % 2 ? ["app_b", "app_a"] : ["app_a", "app_b"];
-      const { recycled } = await rotate(stage.url(to as string));
+      const [from, to] = round % 2 ? (["app_b", "app_a"] as const) : (["app_a", "app_b"] as const);
+      const { recycled } = await rotate(stage.url(to));
       assert.deepEqual(recycled, [{ name: subject.kind, from, to }]);
       // A handover of its own for each, so that the limit of one is what is seen.
       await eventually(() => pools.draining().length === 0, "the old pool is closed");
+      await assertOnly(stage, [to]);
     }
     assert.ok((await queries.stop()) > ROTATIONS);
     assert.ok((await pieces.stop()) > 0);
