@@ -69,6 +69,7 @@ export function createChannel(mask: Mask, { onHold, onHit }: ChannelEvents): Cha
   };
   return {
     pass(chunk, encoding = "utf8") {
+      if (typeof chunk !== "string" && held === "" && mask.isClean(chunk)) return chunk;
       const isText = typeof chunk === "string" && isTextual(encoding);
       const text = isText ? chunk : latin1(chunk, encoding);
       const found = mask.scan(text);

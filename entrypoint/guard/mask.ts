@@ -15,6 +15,8 @@ export interface Mask {
   find(text: string): string[];
   /** For streams, which cut values in two; the caller tells what it has blanked out by `count`. */
   scan(text: string): Finding | undefined;
+  /** Nothing to hide in these bytes, and no beginning of it at their end. */
+  isClean(bytes: Uint8Array): boolean;
   count(names: Iterable<string>): void;
   /** How often a value has been kept from being shown, by the setting's name. */
   hits(): Readonly<Record<string, number>>;
@@ -37,15 +39,17 @@ export function createMask(): Mask {
   const exempted = new Set<string>();
   const counts = new Map<string, number>();
   let matcher: Matcher | undefined;
-  const scan = (text: string) => {
+  const current = () => {
     matcher ??= createMatcher(patternsOf(entries));
-    return matcher.scan(text);
+    return matcher;
   };
+  const scan = (text: string) => current().scan(text);
   const count = (names: Iterable<string>) => {
     for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
   };
   return {
     scan,
+    isClean: (bytes) => current().isClean(bytes),
     count,
     add(name, value) {
       const parts = partsOf(value);

@@ -20,6 +20,8 @@ export interface Finding {
 export interface Matcher {
   /** `undefined` when nothing was found, not even a beginning at the end. */
   scan(text: string): Finding | undefined;
+  /** The same for bytes, at less than it takes to make a text of them: `scan` of one character a byte would find nothing. */
+  isClean(bytes: Uint8Array): boolean;
 }
 
 /** The more characters are looked at together, the more can be skipped, up to here. */
@@ -37,11 +39,39 @@ export function createMatcher(patterns: ReadonlyMap<string, string>): Matcher {
   // The longest first, so that a value that begins with another is named for itself.
   const ordered = [...patterns.keys()].sort((a, b) => b.length - a.length);
   const shortest = ordered.at(-1);
-  if (shortest === undefined) return { scan: () => undefined };
+  if (shortest === undefined) return { scan: () => undefined, isClean: () => true };
   const width = Math.min(WIDEST, shortest.length);
+  const table = createTable(ordered, width);
+  const beginnings = collectBeginnings(ordered, width);
+  return {
+    scan(text) {
+      const first = nextCandidate(text, table.width - 1, table);
+      // As it is with most lines: nothing in it, and nothing at its end.
+      if (first >= text.length && !beginnings.mayEndIn(text.charCodeAt(text.length - 1))) return undefined;
+      const { spans, pending } = findSpans(text, first, table, patterns);
+      const from = Math.min(pending, text.length - beginnings.longestAtEnd(text));
+      return spans.length > 0 || from < text.length ? { spans, pending: from } : undefined;
+    },
+    isClean(bytes) {
+      if (hasPattern(bytes, table)) return false;
+      if (!beginnings.mayEndIn(bytes[bytes.length - 1] ?? 0)) return true;
+      return beginnings.longestAtEnd(String.fromCharCode(...bytes.subarray(-width))) === 0;
+    },
+  };
+}
+
+interface Table {
+  readonly width: number;
+  /** By slot: how far the window may be moved on. */
+  readonly shifts: Uint8Array;
+  /** By slot, where that is not at all: the patterns whose first window ends in it, the longest first. */
+  readonly buckets: ReadonlyMap<number, readonly string[]>;
+}
+
+function createTable(patterns: readonly string[], width: number): Table {
   const shifts = new Uint8Array(SLOTS).fill(width - 2);
   const buckets = new Map<number, string[]>();
-  for (const pattern of ordered) {
+  for (const pattern of patterns) {
     for (let at = 2; at < width; at++) {
       const slot = slotOf(pattern, at);
       shifts[slot] = Math.min(shifts[slot] as number, width - 1 - at);
@@ -51,41 +81,67 @@ export function createMatcher(patterns: ReadonlyMap<string, string>): Matcher {
     if (bucket) bucket.push(pattern);
     else buckets.set(slot, [pattern]);
   }
-  const beginnings = collectBeginnings(ordered, width);
-
-  return {
-    scan(text) {
-      const { length } = text;
-      let spans: Span[] | undefined;
-      let pending = length;
-      for (let at = width - 1; at < length; ) {
-        const slot = slotOf(text, at);
-        const shift = shifts[slot] as number;
-        if (shift > 0) {
-          at += shift;
-          continue;
-        }
-        const start = at++ - width + 1;
-        for (const pattern of buckets.get(slot) ?? []) {
-          if (text.startsWith(pattern, start)) {
-            spans ??= [];
-            join(spans, start, start + pattern.length, patterns.get(pattern) as string);
-          } else if (pending === length && isBeginning(text, start, pattern)) {
-            pending = start;
-          }
-        }
-      }
-      pending = Math.min(pending, length - beginnings.longestAtEnd(text));
-      return spans || pending < length ? { spans: spans ?? [], pending } : undefined;
-    },
-  };
+  return { width, shifts, buckets };
 }
 
-/** A hash of the three characters that end here. */
+/** Where the next window ends that may be a pattern's first one; behind the text's end when there is none. */
+function nextCandidate(text: string, from: number, { shifts }: Table): number {
+  let at = from;
+  for (const { length } = text; at < length; ) {
+    const shift = shifts[slotOf(text, at)] as number;
+    if (shift === 0) break;
+    at += shift;
+  }
+  return at;
+}
+
+function findSpans(text: string, first: number, table: Table, names: ReadonlyMap<string, string>): Finding {
+  const spans: Span[] = [];
+  let pending = text.length;
+  for (let at = first; at < text.length; at = nextCandidate(text, at + 1, table)) {
+    const start = at - table.width + 1;
+    for (const pattern of table.buckets.get(slotOf(text, at)) ?? []) {
+      if (text.startsWith(pattern, start)) {
+        join(spans, start, start + pattern.length, names.get(pattern) as string);
+      } else if (pending === text.length && isBeginning(text, start, pattern)) {
+        pending = start;
+      }
+    }
+  }
+  return { spans, pending };
+}
+
+/** Whether a pattern stands in the bytes, or begins in them and goes on behind their end. */
+function hasPattern(bytes: Uint8Array, { width, shifts, buckets }: Table): boolean {
+  const { length } = bytes;
+  for (let at = width - 1; at < length; ) {
+    const slot = hash(bytes[at - 2] as number, bytes[at - 1] as number, bytes[at] as number);
+    const shift = shifts[slot] as number;
+    if (shift > 0) {
+      at += shift;
+      continue;
+    }
+    const start = at++ - width + 1;
+    if (buckets.get(slot)?.some((pattern) => isAt(bytes, start, pattern))) return true;
+  }
+  return false;
+}
+
+function isAt(bytes: Uint8Array, start: number, pattern: string): boolean {
+  const length = Math.min(pattern.length, bytes.length - start);
+  for (let at = 0; at < length; at++) {
+    if (bytes[start + at] !== pattern.charCodeAt(at)) return false;
+  }
+  return true;
+}
+
+/** Of the three characters that end here. */
 function slotOf(text: string, at: number): number {
-  return (
-    ((text.charCodeAt(at - 2) << 9) ^ (text.charCodeAt(at - 1) << 5) ^ text.charCodeAt(at)) & (SLOTS - 1)
-  );
+  return hash(text.charCodeAt(at - 2), text.charCodeAt(at - 1), text.charCodeAt(at));
+}
+
+function hash(a: number, b: number, c: number): number {
+  return ((a << 9) ^ (b << 5) ^ c) & (SLOTS - 1);
 }
 
 /** The last character first: values that repeat themselves would be compared to their end, over and over. */
@@ -106,6 +162,8 @@ function join(spans: Span[], start: number, end: number, name: string): void {
 }
 
 interface Beginnings {
+  /** Whether any of them ends in this character. */
+  mayEndIn(code: number): boolean;
   /** How many of the last characters, fewer than a window, begin a pattern. */
   longestAtEnd(text: string): number;
 }
@@ -121,6 +179,7 @@ function collectBeginnings(patterns: readonly string[], width: number): Beginnin
   }
   let all: Set<string> | undefined; // not before a write ends in the middle of a line
   return {
+    mayEndIn: (code) => lengths[code & 0xff] !== 0,
     longestAtEnd(text) {
       const bits = lengths[text.charCodeAt(text.length - 1) & 0xff] as number;
       if (bits === 0 || text.length === 0) return 0;
