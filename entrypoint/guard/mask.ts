@@ -1,7 +1,7 @@
 /** Blanks out known secret values in text, in every form in which they usually turn up, and counts where it had to. */
 
 import { formsOf, type Part, partsOf } from "./forms.ts";
-import { createMatcher, type Finding, type Matcher } from "./matcher.ts";
+import { createMatcher, type Finding, type Matcher, type Span } from "./matcher.ts";
 import { isCommon } from "./too-common.ts";
 
 export interface Mask {
@@ -11,7 +11,7 @@ export interface Mask {
   exempt(name: string): void;
   /** Also blanks out the login in any URL, known or not. */
   apply(text: string): string;
-  /** The settings whose values stand in the text. Nothing is counted. */
+  /** The settings whose values are the text, or stand in it where that is no chance. Nothing is counted. */
   find(text: string): string[];
   /** For streams, which cut values in two; the caller tells what it has blanked out by `count`. */
   scan(text: string): Finding | undefined;
@@ -26,6 +26,9 @@ export interface Mask {
 
 /** Of each name: a ring of keys, and what was before a refresh or two, which is still in messages that are under way. */
 const KEPT = 8;
+
+/** A value of so many characters stands in no other by chance; `orders` does in `orders-api`. */
+const SUREST = 12;
 
 /** One value that a name has, or had. */
 interface Entry {
@@ -65,7 +68,11 @@ export function createMask(): Mask {
       for (const { names } of spans) count(names);
       return withoutLogins(replace(text, spans));
     },
-    find: (text) => [...new Set(scan(text)?.spans.flatMap(({ names }) => [...names]))],
+    find(text) {
+      const isSure = ({ start, end }: Span) =>
+        end - start === text.length || end - start >= SUREST || text.includes("://");
+      return [...new Set((scan(text)?.spans ?? []).filter(isSure).flatMap(({ names }) => [...names]))];
+    },
     hits: () => Object.fromEntries(counts),
     unmasked: () => [
       ...new Set([

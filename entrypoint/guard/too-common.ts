@@ -2,8 +2,8 @@
 
 /** Shorter values are likely to be part of other words. */
 const SHORTEST = 6;
-/** Numbers are everywhere: times, sizes, ports, ids. */
-const SHORTEST_NUMBER = 8;
+/** Numbers are everywhere (times, sizes, ports, ids), and so are words. */
+const SHORTEST_PLAIN = 8;
 const FEWEST_CHARACTERS = 3;
 
 /** What logs are full of, and what settings are often set to. */
@@ -26,6 +26,6 @@ const FRAME = /^-----(BEGIN|END) [A-Z0-9 ]+-----$/;
 /** Too short or too common to be blanked out wherever it stands. */
 export function isCommon(text: string): boolean {
   if (text.length < SHORTEST || new Set(text.slice(0, 200)).size < FEWEST_CHARACTERS) return true;
-  if (/^[\d.,+-]+$/.test(text)) return text.length < SHORTEST_NUMBER;
+  if (text.length < SHORTEST_PLAIN && /^([\d.,+-]+|[A-Za-z]+)$/.test(text)) return true;
   return WORDS.has(text.toLowerCase()) || REGION.test(text) || ADDRESS.test(text) || FRAME.test(text);
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { createMask } from "../../entrypoint/guard/mask.ts";
+import { isCommon } from "../../entrypoint/guard/too-common.ts";
 
 const VALUE = 'p"a/ss+w\\ord é';
 
@@ -132,4 +133,29 @@ test("the frame of a key is public, its lines are not", () => {
   mask.add("KEY", "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqG\nSM49AgEGCCqG\n-----END PRIVATE KEY-----\n");
   assert.equal(mask.apply("-----BEGIN PRIVATE KEY-----"), "-----BEGIN PRIVATE KEY-----");
   assert.equal(mask.apply("SM49AgEGCCqG"), "[KEY]");
+});
+
+test("what is found for certain is the whole text, long, or in a URL", () => {
+  const mask = createMask();
+  mask.add("TOPIC", "orders-1");
+  mask.add("KEY", "correct-horse-battery");
+  assert.deepEqual(mask.find("orders-1"), ["TOPIC"]);
+  assert.deepEqual(mask.find("the-orders-1-service"), []);
+  assert.deepEqual(mask.find("amqp://app:orders-1@mq"), ["TOPIC"]);
+  assert.deepEqual(mask.find("Bearer correct-horse-battery"), ["KEY"]);
+});
+
+test("words, short numbers, places and what repeats itself are too common to be blanked out", () => {
+  for (const common of [
+    "orders",
+    "5432000",
+    "Production",
+    "eu-west-1",
+    "http://localhost:3000",
+    "aaaaaaaa",
+    "1.2.3",
+  ])
+    assert.ok(isCommon(common), common);
+  for (const distinct of ["hunter2", "ordersapi", "12345678", "s3cr3t", "https://example.com"])
+    assert.ok(!isCommon(distinct), distinct);
 });
