@@ -18,6 +18,7 @@ interface Entry {
 type Sink = Writable & {
   _write(chunk: Chunk, encoding: BufferEncoding, done: (error?: Error | null) => void): void;
   _writev?(entries: Entry[], done: (error?: Error | null) => void): void;
+  _final?(done: (error?: Error | null) => void): void;
 };
 
 /**
@@ -68,7 +69,7 @@ const RELEASE = Buffer.alloc(0);
  * pino, which looks whether somebody has replaced `write`, does not see a difference.
  */
 function maskStream(stream: Sink, channel: Channel): void {
-  const { _write, _writev } = stream;
+  const { _write, _writev, _final } = stream;
   const pass = (chunk: Chunk, encoding: BufferEncoding) =>
     chunk === RELEASE ? channel.release() : channel.pass(chunk, encoding);
   stream._write = (chunk, encoding, done) => {
@@ -76,6 +77,12 @@ function maskStream(stream: Sink, channel: Channel): void {
     if (out === chunk) return _write.call(stream, chunk, encoding, done);
     if (out.length === 0) return done();
     return _write.call(stream, out, "buffer" as BufferEncoding, done);
+  };
+  // An app may end its stdout, while something of it stays behind.
+  stream._final = (done) => {
+    const end = (error?: Error | null) => (error || !_final ? done(error) : _final.call(stream, done));
+    const rest = channel.release();
+    return rest.length > 0 ? _write.call(stream, rest, "buffer" as BufferEncoding, end) : end();
   };
   if (!_writev) return;
   stream._writev = (entries, done) => {

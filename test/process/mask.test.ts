@@ -98,6 +98,19 @@ suite("what the app writes otherwise stays as it is", () => {
   });
 });
 
+test("a beginning that stays one comes out when the app ends its stdout, or the process", async () => {
+  for (const end of ["process.stdout.end();", "process.exit(0);", ""]) {
+    const app = `export function start(settings) { process.stdout.write("tail " + settings.SECRET.slice(0, 7)); ${end} }`;
+    const secret = canary();
+    const exit = await runBundle({
+      config: { app: "./app.mjs", settings },
+      secrets: { "app/secret": secret },
+      files: { "app.mjs": app },
+    });
+    assert.equal(exit.stdout, `tail ${secret.slice(0, 7)}`, end);
+  }
+});
+
 suite("what Node prints by itself", { concurrency: 2 }, () => {
   const quoting = "new Error('at ' + settings.SECRET, { cause: settings.SECRET })";
   const endings = {
