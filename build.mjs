@@ -17,7 +17,9 @@ const compact = { minify: true, supported: { "template-literal": false }, source
  */
 const PARTS = {
   edge: ["entrypoint/main.ts", "entrypoint/healthcheck.ts"],
-  boot: ["run", "cli", "guard/mask", "status", "shutdown", "log"].map((module) => `entrypoint/${module}.ts`),
+  boot: ["run", "cli", "guard/mask", "guard/output", "status", "shutdown", "log"].map(
+    (module) => `entrypoint/${module}.ts`,
+  ),
   files: ["entrypoint/provider/files.ts"],
   infisical: ["entrypoint/provider/infisical/infisical.ts"],
   aws: ["entrypoint/provider/aws/aws.ts", "node_modules/@aws-sdk/credential-provider-http/dist-es/index.js"],
