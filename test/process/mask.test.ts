@@ -1,5 +1,7 @@
 /** The mask on the real bundle: every way out of a process, and what Node prints by itself. */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { suite, test } from "node:test";
 import { guest, NODES, runBundle, startBundle } from "./bundle.ts";
 import { canary } from "./canaries.ts";
@@ -192,4 +194,26 @@ suite("the incident that every team has had", () => {
       "nothing is told before there is something to tell",
     );
   });
+});
+
+test("after a refresh the old value and the new one are blanked out, and the status counts and names them", async () => {
+  const [before, after] = [canary(), canary()];
+  const app = `export function start(settings) {
+    const first = settings.SECRET;
+    setInterval(() => console.log(settings.SECRET === first ? "still" : "changed", first, settings.SECRET), 10);
+  }`;
+  await using bundle = startBundle({
+    config: { app: "./app.mjs", settings: { ...settings, LEVEL: "app/level" } },
+    secrets: { "app/secret": before, "app/level": "debug" },
+    canaries: [after],
+    files: { "app.mjs": app },
+  });
+  await bundle.output(/^still \[SECRET\] \[SECRET\]$/m);
+  writeFileSync(join(bundle.directory, ".secrets/app/secret"), after);
+  assert.equal((await bundle.admin("/secrets/refresh", "POST")).status, 200);
+  await bundle.output(/^changed \[SECRET\] \[SECRET\]$/m);
+  const { mask } = JSON.parse((await bundle.admin("/secrets/status")).text);
+  assert.ok(mask.hits.SECRET >= 4, JSON.stringify(mask));
+  assert.deepEqual(mask.unmasked, ["LEVEL"]);
+  assert.equal(bundle.events.filter(({ event }) => event === "secret.masked").length, 1);
 });
