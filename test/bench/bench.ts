@@ -12,6 +12,7 @@ import { type BootCase, measureBoot } from "./boot.ts";
 import { type Claim, claimsOf, holds, type Results } from "./claims.ts";
 import { type FleetResult, simulateStart } from "./fleet.ts";
 import { measureHandle } from "./handle.ts";
+import { showProgress } from "./measure.ts";
 import { measureMemory } from "./memory.ts";
 import { measureProbe } from "./probe.ts";
 import { infisical, secretsManager } from "./quotas.ts";
@@ -73,11 +74,10 @@ async function simulateFleets(): Promise<FleetResult[]> {
   const sizes = quick ? [10, 100, 1_000] : [10, 100, 1_000, 10_000];
   const fleets: FleetResult[] = [];
   for (const containers of sizes) {
-    process.stderr.write(`\r\x1b[Kfleet: ${containers} containers`);
+    showProgress("fleet", `${containers} containers`);
     fleets.push(await simulateStart(secretsManager(20), containers));
     // Two lists a container take longer than bootTimeout's 120 s, by this quota alone.
     fleets.push(await simulateStart(infisical, containers, { bootTimeoutMs: 24 * HOUR_MS }));
   }
-  process.stderr.write("\r\x1b[K");
   return fleets;
 }

@@ -18,7 +18,7 @@ export type Medians = Readonly<Record<string, Sample>>;
 export async function interleave(title: string, peers: readonly Peer[], runs: number): Promise<Medians> {
   const samples = new Map<string, Sample[]>(peers.map(({ name }) => [name, []]));
   for (let round = 0; round <= runs; round++) {
-    process.stderr.write(`\r\x1b[K${title}: ${round} of ${runs}`);
+    showProgress(title, `${round} of ${runs}`);
     // Another one begins each round, so that nobody always comes after the same neighbour.
     for (const index of peers.keys()) {
       const peer = peers[(index + round) % peers.length] as Peer;
@@ -27,8 +27,16 @@ export async function interleave(title: string, peers: readonly Peer[], runs: nu
       if (round > 0) samples.get(peer.name)?.push(sample);
     }
   }
-  process.stderr.write("\r\x1b[K");
   return Object.fromEntries([...samples].map(([name, all]) => [name, medians(all)]));
+}
+
+let shown = "";
+
+/** A person sees it move; a log gets a line for each title. */
+export function showProgress(title: string, progress: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${title}: ${progress}`);
+  else if (title !== shown) process.stderr.write(`${title}\n`);
+  shown = title;
 }
 
 function medians(samples: readonly Sample[]): Sample {
