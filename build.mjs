@@ -138,8 +138,11 @@ async function wrapChunk(name, text, { entryPoint, imports }) {
     sourcemap: "external",
   };
   const { code, map, warnings } = await transform(text, { ...compact, ...format, legalComments: "none" });
-  // `demand` is as long as `import`, so the source map holds. What is imported by a path at run time stays an import.
-  const body = code.trimEnd().replaceAll('import("', 'demand("');
+  // Both names are as long as `import`, so the source map holds. What is imported by a path at run time needs the real one.
+  const body = code
+    .trimEnd()
+    .replaceAll('import("', 'demand("')
+    .replaceAll(/(?<![\w$.])import\(/g, "summon(");
   if (warnings.length > 0) throw new Error(`${name}: ${warnings[0].text}`);
   if (/[^\t -~\x7f]/.test(body)) throw new Error(`${name} is not one line of ASCII`);
   const paths = (kind) =>
@@ -205,7 +208,7 @@ function layPart({ chunks }) {
   let text = "//({";
   const maps = [];
   for (const { name, body, map } of chunks) {
-    text += `"${name}":(function(module,exports,require,demand){`;
+    text += `"${name}":(function(module,exports,require,demand,summon){`;
     maps.push({ column: text.length, map });
     text += `${body}}),`;
   }

@@ -14,7 +14,13 @@ interface Part {
 }
 
 type Load = (name: string) => unknown;
-type Chunk = (module: { exports: object }, exports: object, require: Load, demand: Load) => void;
+type Chunk = (
+  module: { exports: object },
+  exports: object,
+  require: Load,
+  demand: Load,
+  summon: Load,
+) => void;
 type Chunks = Readonly<Record<string, Chunk>>;
 
 /** `docker/compile-cache.mjs` asks by this name for what was compiled. */
@@ -45,20 +51,21 @@ function createLoader(bundle: ImportMeta, parts: readonly Part[]): Load {
     compiled.set(part, chunks);
     const module = { exports: {} };
     modules.set(id, module);
-    chunks[id]?.(module, module.exports, load, demand);
+    chunks[id]?.(module, module.exports, load, demand, summon);
     return module.exports;
   };
   const demand = async (name: string) => load(name);
+  // Of this file, which is a module: a script that imports by itself makes Node print a warning.
+  const summon = (name: string) => import(name);
   return load;
 }
 
 function compile(part: Part, { filename, url }: ImportMeta): Chunks {
-  const { Script, constants } = process.getBuiltinModule("node:vm");
+  const { Script } = process.getBuiltinModule("node:vm");
   const script = new Script(readCode(part, filename), {
     ...readCache(part, filename),
     // Where it stands in the file, so that the source map holds.
     ...{ filename: url, lineOffset: part.line, columnOffset: "//".length },
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   });
   (globalThis as { [COMPILED]?: Map<string, object> })[COMPILED]?.set(part.name, script);
   return script.runInThisContext() as Chunks;

@@ -57,6 +57,16 @@ for (const { version, path: node } of NODES) {
   });
 }
 
+for (const { version, path: node } of NODES) {
+  test(`an app is imported without a word of Node's own, on Node ${version}`, async () => {
+    const files = { "app.mjs": "export const start = () => {};" };
+    const { code, stderr } = await runBundle({ config: { app: "./app.mjs" }, files, node });
+    assert.equal(code, 0, stderr);
+    const others = stderr.split("\n").filter((line) => line && !line.startsWith('{"time"'));
+    assert.deepEqual(others, []);
+  });
+}
+
 test("a cache of another Node or a broken one is no obstacle", async () => {
   const entrypoint = copyBundle();
   await run(NODES[0].path, [`${DIST}compile-cache.mjs`, entrypoint]);
