@@ -12,6 +12,9 @@ export function encodingsOf(value: string): string[] {
     value,
     json,
     JSON.stringify(json).slice(1, -1),
+    // JSON as `console.log` shows it in an object, and a Buffer in JSON.
+    json.replaceAll("\\", "\\\\"),
+    [...bytes].join(","),
     url,
     url.replaceAll(/%[0-9A-F]{2}/g, (it) => it.toLowerCase()),
     bytes.toString("hex"),

@@ -58,7 +58,7 @@ const INSPECTED_BYTES = 50;
 const SIMPLE = /^[\w.~-]+$/;
 
 /** A text is found in JavaScript's own strings and, byte by byte, in what is written as UTF-8. */
-export function formsOf(content: string | Uint8Array): string[] {
+export function formsOf({ content, isLine = false }: Part): string[] {
   const bytes = Buffer.from(content as Uint8Array);
   const texts = typeof content === "string" ? textForms(content) : [bytes.toString("latin1")];
   const forms = new Set(texts);
@@ -66,23 +66,39 @@ export function formsOf(content: string | Uint8Array): string[] {
     if (!isAscii(text) && typeof content === "string") forms.add(Buffer.from(text).toString("latin1"));
   }
   for (const form of byteForms(bytes)) forms.add(form);
+  // As JSON has a Buffer. Not of each line of a long value: so many numbers look alike, which costs time.
+  if (!isLine && bytes.length <= LONG) forms.add(bytes.join());
+  // A document that is encoded as a whole, and quotes the value.
+  const json = typeof content === "string" && content.length <= LONG ? inJson(content) : content;
+  if (json !== content) for (const form of innerForms(Buffer.from(json as string))) forms.add(form);
   return [...forms];
 }
 
 function textForms(text: string): string[] {
   if (SIMPLE.test(text)) return [text];
-  const encoded = encodeURIComponent(text.toWellFormed());
   const json = inJson(text);
-  const common = [text, json, encoded];
-  if (text.length > LONG) return common;
+  if (text.length > LONG) return [text, json, encodeURIComponent(text.toWellFormed())];
+  // One in the other, too: `{ body: '{"password":"…"}' }` on a console, an inspected error in a line of JSON.
+  const written = new Set([text, json, ...inInspection(text)]);
+  const twice = [...written].flatMap((it) => [it, inJson(it), ...inInspection(it), ...inUrls(it)]);
+  return [...twice, inJson(inJson(json))];
+}
+
+function inUrls(text: string): string[] {
+  const wellFormed = text.toWellFormed();
+  const encoded = encodeURIComponent(wellFormed);
   return [
-    ...common,
-    inJson(json), // an error message that quotes JSON, in a line of JSON
-    inspect(text, { breakLength: Number.POSITIVE_INFINITY }).slice(1, -1),
+    encoded,
     encoded.replace(/%../g, (code) => code.toLowerCase()),
-    encodeURI(text.toWellFormed()),
+    encodeURI(wellFormed),
     new URLSearchParams({ "": text }).toString().slice(1),
   ];
+}
+
+/** By `util.inspect`, which escapes an apostrophe only where the text around it has the other quotes as well. */
+function inInspection(text: string): string[] {
+  const parts = text.split("'").map((part) => inspect(part, { breakLength: Number.POSITIVE_INFINITY }));
+  return ["'", "\\'"].map((apostrophe) => parts.map((part) => part.slice(1, -1)).join(apostrophe));
 }
 
 function byteForms(bytes: Buffer): string[] {
@@ -90,8 +106,13 @@ function byteForms(bytes: Buffer): string[] {
   if (bytes.length > LONG) return withUrlForm(base64);
   const hex = bytes.toString("hex");
   const inspected = hex.slice(0, 2 * INSPECTED_BYTES).replace(/..(?=.)/g, "$& ");
-  const inner = [0, 1, 2].flatMap((offset) => innerBase64(bytes, offset));
-  return [hex, hex.toUpperCase(), inspected, ...withUrlForm(base64), ...inner];
+  return [inspected, ...withUrlForm(base64), ...innerForms(bytes)];
+}
+
+/** Those that are found in the middle of something longer. */
+function innerForms(bytes: Buffer): string[] {
+  const hex = bytes.toString("hex");
+  return [hex, hex.toUpperCase(), ...[0, 1, 2].flatMap((offset) => innerBase64(bytes, offset))];
 }
 
 /**

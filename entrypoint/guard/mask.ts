@@ -109,7 +109,7 @@ function toEntry(key: string, parts: readonly Part[]): Entry {
   const distinct = parts.filter((part) => !common.includes(part));
   return {
     key,
-    forms: distinct.flatMap(({ content }) => formsOf(content)),
+    forms: distinct.flatMap(formsOf),
     common: common.filter(({ isLine }) => !isLine).map(({ path }) => path),
   };
 }

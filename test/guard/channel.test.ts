@@ -182,8 +182,7 @@ function namesByForm(values: ReadonlyMap<string, string>): Map<string, string> {
   const names = new Map<string, string>();
   for (const [name, value] of values) {
     const parts = partsOf(value).filter(({ content }) => typeof content === "string" && !isCommon(content));
-    for (const form of parts.flatMap(({ content }) => formsOf(content)))
-      if (!names.has(form)) names.set(form, name);
+    for (const form of parts.flatMap((part) => formsOf(part))) if (!names.has(form)) names.set(form, name);
   }
   return names;
 }

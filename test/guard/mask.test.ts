@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import { createMask } from "../../entrypoint/guard/mask.ts";
 import { isCommon } from "../../entrypoint/guard/too-common.ts";
 
-const VALUE = 'p"a/ss+w\\ord é';
+const VALUE = "p\"a/ss+w\\o'rd é";
 
 const forms = {
   "as it is": VALUE,
@@ -12,6 +12,13 @@ const forms = {
   "in a URL": `postgres://u:${encodeURIComponent(VALUE)}@h/d`,
   "in base64": Buffer.from(VALUE).toString("base64"),
   "in base64url": Buffer.from(VALUE).toString("base64url"),
+  "in JSON on a console": inspect({ body: JSON.stringify({ password: VALUE }) }),
+  "beside all quotes on a console": inspect({ text: `"\`' ${VALUE}` }),
+  "inspected, in JSON": JSON.stringify({ message: inspect({ VALUE }) }),
+  "in JSON in JSON in JSON": JSON.stringify({ a: JSON.stringify({ b: JSON.stringify({ VALUE }) }) }),
+  "in JSON in a URL": `https://h/?q=${encodeURIComponent(JSON.stringify({ VALUE }))}`,
+  "in JSON in base64": Buffer.from(JSON.stringify({ user: "app", VALUE })).toString("base64"),
+  "as a Buffer in JSON": JSON.stringify({ body: Buffer.from(`password=${VALUE}`) }),
 };
 
 for (const [name, text] of Object.entries(forms)) {

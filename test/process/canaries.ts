@@ -38,11 +38,13 @@ export function makeCanaries(): Canaries {
 
 /** Everything that an app has, in one text, in the ways in which apps and libraries write it. */
 export const QUOTE = `
+  import { inspect } from "node:util";
   export function quote(settings) {
     const values = [settings.KEY, settings.CACHE_URL, settings.PEM, settings.DOCUMENT, settings.BYTES?.toString(), settings.RING];
     const texts = values.flat().filter((it) => it !== undefined).map((it) => typeof it === "string" ? it : JSON.stringify(it));
     return texts.flatMap((it) => [it, JSON.stringify({ it }), encodeURIComponent(it),
-      Buffer.from("user:" + it).toString("base64"), Buffer.from(it).toString("hex")]).join(" ");
+      Buffer.from("user:" + it).toString("base64"), Buffer.from(it).toString("hex"),
+      inspect({ body: JSON.stringify({ it }) }), JSON.stringify({ body: Buffer.from(it) })]).join(" ");
   }
   export function hostile(settings) {
     const error = new Error("failed with " + quote(settings), { cause: new TypeError(quote(settings)) });
