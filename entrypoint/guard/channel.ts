@@ -12,6 +12,8 @@ export interface Channel {
   pass(chunk: Chunk, encoding?: BufferEncoding): Chunk;
   /** Gives out what stayed behind. Should it have been a beginning after all, what follows is still blanked out. */
   release(): Uint8Array;
+  /** From now on nothing stays behind, as nobody will come for it. */
+  stopHolding(): void;
 }
 
 export interface ChannelEvents {
@@ -36,6 +38,7 @@ export function createChannel(mask: Mask, { onHold, onHit }: ChannelEvents): Cha
   let held = "";
   /** So much of it is out already. */
   let shown = 0;
+  let mayHold = true;
   /** Blanked out, that is; a value that goes on behind it needs no name of its own. */
   let isNamed = false;
 
@@ -74,13 +77,16 @@ export function createChannel(mask: Mask, { onHold, onHit }: ChannelEvents): Cha
       const text = isText ? chunk : latin1(chunk, encoding);
       const found = mask.scan(text);
       if (!found && held === "") return chunk;
-      if (!isText) return giveOut(held + text, false);
-      if (!WIDE.test(encoding)) return giveOut(held + latin1(chunk, encoding), false);
+      if (!isText) return giveOut(held + text, !mayHold);
+      if (!WIDE.test(encoding)) return giveOut(held + latin1(chunk, encoding), !mayHold);
       // Two bytes a character: nobody logs like that, so it is blanked out as it comes, whole or not.
       tell(found?.spans ?? []);
       return Buffer.from(replace(text, found?.spans ?? []), encoding);
     },
     release: () => (held.length === shown ? EMPTY : giveOut(held, true)),
+    stopHolding() {
+      mayHold = false;
+    },
   };
 }
 

@@ -13,10 +13,17 @@ export function maskLastWords(mask: Mask, log: Log, exit: (code: number) => void
   const crash = (error: unknown) => exit(logFailure(log, crashed(error)));
   const { emit, setUncaughtExceptionCaptureCallback: setCapture } = process;
   const emitAny = emit as Emit;
+  // Then no road is left that the error could take: what it waits for does not come any more.
+  let isLeaving = false;
+  process.on("exit", () => {
+    isLeaving = true;
+  });
   // A handler of the app's that throws, and an app that has taken all handlers away: in both cases Node prints the error as it is.
   process.emit = function (this: NodeJS.Process, name: string | symbol, ...args: unknown[]): boolean {
     if (name !== "uncaughtException" && name !== "uncaughtExceptionMonitor")
       return Reflect.apply(emitAny, this, [name, ...args]);
+    const isOurs = name === "uncaughtException" && process.listenerCount(name) <= 1;
+    if (isLeaving && isOurs) crash(args[0]);
     try {
       if (Reflect.apply(emitAny, this, [name, ...args]) || name !== "uncaughtException") return true;
       crash(args[0]);

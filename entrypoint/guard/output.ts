@@ -46,8 +46,10 @@ export function maskOutput(mask: Mask, log: Log, exit: (code: number) => void): 
     channels.set(fd, channel);
     maskStream(stream, channel);
   }
+  // The app's own listeners come after this one.
   process.on("exit", () => {
     for (const [, stream] of streams) release(stream);
+    for (const channel of channels.values()) channel.stopHolding();
   });
   maskFileWrites(channels);
   maskLastWords(mask, log, exit);
@@ -109,12 +111,16 @@ function createTeller(log: Log): (names: ReadonlySet<string>, stream: string) =>
       log("warn", "secret.masked", message, { name, stream });
     }
   };
-  process.on("exit", tellAll);
+  let isLeaving = false;
+  process.on("exit", () => {
+    isLeaving = true;
+    tellAll();
+  });
   return (names, stream) => {
     for (const name of names) {
       if (told.has(name)) continue;
       told.add(name);
-      if (waiting.push({ name, stream }) === 1) process.nextTick(tellAll);
+      if (waiting.push({ name, stream }) === 1) isLeaving ? tellAll() : process.nextTick(tellAll);
     }
   };
 }

@@ -113,6 +113,26 @@ test("a beginning that stays one comes out when the app ends its stdout, or the 
   }
 });
 
+test("what an exit listener writes comes whole, and what it leaks is told", async () => {
+  const app = `import { writeSync } from "node:fs";
+    export function start({ SECRET }) {
+      process.on("exit", () => {
+        process.stdout.write("bye " + SECRET.slice(0, 4));
+        writeSync(1, " and " + SECRET.slice(0, 3));
+        process.stderr.write("late " + SECRET);
+      });
+    }`;
+  const secret = canary();
+  const exit = await runBundle({
+    config: { app: "./app.mjs", settings },
+    secrets: { "app/secret": secret },
+    files: { "app.mjs": app },
+  });
+  assert.equal(exit.stdout, `bye ${secret.slice(0, 4)} and ${secret.slice(0, 3)}`);
+  assert.match(exit.stderr, /late \[SECRET\]/);
+  assert.match(exit.stderr, /secret\.masked/);
+});
+
 suite("what Node prints by itself", { concurrency: 2 }, () => {
   const quoting = "new Error('at ' + settings.SECRET, { cause: settings.SECRET })";
   const endings = {
@@ -124,6 +144,10 @@ suite("what Node prints by itself", { concurrency: 2 }, () => {
       setImmediate(() => { throw ${quoting}; });`,
     "a monitor that throws": `process.on("uncaughtExceptionMonitor", () => { throw ${quoting}; });
       setImmediate(() => { throw new Error("first"); });`,
+    "an exit listener that throws": `process.on("exit", () => { throw ${quoting}; });
+      setImmediate(() => process.exit(0));`,
+    "an exit listener that throws when the app has ended": `process.on("exit", () => { throw ${quoting}; }); process.exitCode = 0;
+      setTimeout(() => process.kill(process.pid, "SIGTERM"), 50);`,
     "an unhandled rejection": `Promise.reject(${quoting});`,
     "an uncaught error": `setImmediate(() => { throw ${quoting}; });`,
   };
