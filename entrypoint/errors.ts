@@ -103,7 +103,11 @@ export class SallyportError extends Error {
 
 /** The machine-readable name of a foreign error: `ECONNREFUSED`, `AccessDeniedException`. Never its message, which may carry values. */
 export function errorName(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  const { code } = error as { code?: unknown };
-  return typeof code === "string" ? code : error.name;
+  try {
+    if (!(error instanceof Error)) return typeof error;
+    const { code } = error as { code?: unknown };
+    return typeof code === "string" ? code : String(error.name);
+  } catch {
+    return typeof error; // a getter or a Proxy that throws
+  }
 }

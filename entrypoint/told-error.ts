@@ -50,13 +50,27 @@ function chainOf(error: unknown, depth = 0): unknown[] {
 function wordsOf(error: unknown): string {
   if (typeof error === "string") return withoutValues(error);
   if (!isError(error)) return `something other than an Error (${typeof error})`;
-  const [name, message, code] = [read(error, "name"), read(error, "message"), read(error, "code")];
+  const [name, message] = [toText(read(error, "name")), toText(read(error, "message"))];
+  const code = read(error, "code");
   return withoutValues(`${name}: ${message}${typeof code === "string" ? ` (${code})` : ""}`);
 }
 
 /** Of another realm, too: a worker's, a `vm` context's, Jest's. */
 function isError(error: unknown): error is Error {
-  return error instanceof Error || Object.prototype.toString.call(error) === "[object Error]";
+  try {
+    return error instanceof Error || Object.prototype.toString.call(error) === "[object Error]";
+  } catch {
+    return false; // a Proxy whose traps throw
+  }
+}
+
+/** A name may be a symbol, and a message an object that can't be told. */
+function toText(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return `(${typeof value})`;
+  }
 }
 
 function detail(error: unknown, name: string): [string, string | number][] {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { runInNewContext } from "node:vm";
+import { errorName } from "../entrypoint/errors.ts";
 import { strippedError, tellError } from "../entrypoint/told-error.ts";
 
 const CANARY = "canary-6f1c9a";
@@ -68,4 +69,18 @@ test("anything may be thrown, and a getter may throw, too", () => {
   assert.equal(tellError({ password: CANARY }).words, "something other than an Error (object)");
   assert.equal(tellError(undefined).words, "something other than an Error (undefined)");
   assert.equal(tellError(runInNewContext("new Error('elsewhere')")).words, "Error: elsewhere");
+});
+
+test("an error that resists is told as far as it lets itself be", () => {
+  const raise = () => {
+    throw new Error(CANARY);
+  };
+  const proxy = new Proxy(new Error(CANARY), { getPrototypeOf: raise, get: raise });
+  assert.equal(tellError(proxy).words, "something other than an Error (object)");
+  assert.equal(errorName(proxy), "object");
+  const odd = Object.assign(new Error("found"), { name: Symbol("odd") });
+  assert.equal(tellError(odd).words, "Symbol(odd): found");
+  assert.equal(errorName(odd), "Symbol(odd)");
+  const mute = Object.assign(new Error(), { message: { toString: raise } });
+  assert.equal(tellError(mute).words, "Error: (object)");
 });
