@@ -9,9 +9,8 @@ type Callback = (error: Error | null, written?: number, data?: unknown) => void;
 type Anything = any;
 
 const RETRY_MS = 5;
-const STANDARD = /^\/(?:dev\/(?:fd\/)?|proc\/(?:self|\d+)\/fd\/)(stdout|stderr|[12])$/;
 
-/** @param channels by file descriptor; those of files that are opened by the name of one join them */
+/** @param channels by file descriptor; those of what is opened by a name of the same files join them */
 export function maskFileWrites(channels: Map<number, Channel>): void {
   const { writeSync, write, writevSync, writev } = fs as Anything;
 
@@ -44,8 +43,9 @@ export function maskFileWrites(channels: Map<number, Channel>): void {
     const done = rest.findLast((it) => typeof it === "function") as Callback;
     writeAll(write, fd, toBytes(out as Chunk), (error) => done(error, all.length, buffers));
   });
-  maskWholeFiles(channels);
-  watchDescriptors(channels);
+  const standard = findStandard(channels);
+  maskWholeFiles(channels, standard);
+  watchDescriptors(channels, standard);
   // Without it, modules that were linked earlier keep `import { writeSync } from "node:fs"` as it was.
   syncBuiltinESMExports();
 }
@@ -114,11 +114,44 @@ function writeAll(
   });
 }
 
+/** Finds the channel of a file that is open as stdout or stderr. */
+interface Standard {
+  of(stats: fs.Stats | undefined): Channel | undefined;
+}
+
+/**
+ * By device and inode, because it has many names: `/dev/stdout`, `/proc/thread-self/fd/1`, and whatever an image links to them,
+ * as in `ln -s /dev/stdout /var/log/app.log`.
+ */
+function findStandard(channels: ReadonlyMap<number, Channel>): Standard {
+  const known = new Map<string, Channel>();
+  for (const [fd, channel] of channels) {
+    const stats = attempt(() => fs.fstatSync(fd));
+    if (stats && !known.has(identityOf(stats))) known.set(identityOf(stats), channel);
+  }
+  return { of: (stats) => stats && known.get(identityOf(stats)) };
+}
+
+function identityOf({ dev, ino }: fs.Stats): string {
+  return `${dev}:${ino}`;
+}
+
+/** A file that can't be looked at is for the caller of `fs` to meet. */
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+}
+
 /** `writeFileSync` and `appendFileSync` go to the system by themselves; their asynchronous forms go through `write`. */
-function maskWholeFiles(channels: ReadonlyMap<number, Channel>): void {
-  const { writeFileSync } = fs;
+function maskWholeFiles(channels: ReadonlyMap<number, Channel>, standard: Standard): void {
+  const { writeFileSync, statSync } = fs;
+  const channelOf = (target: Anything) =>
+    typeof target === "number" ? channels.get(target) : standard.of(attempt(() => statSync(target)));
   replaceFunction("writeFileSync", (target: unknown, data: unknown, options?: unknown) => {
-    const channel = channels.get(typeof target === "number" ? target : standardOf(target));
+    const channel = channelOf(target);
     if (!channel || (typeof data !== "string" && !ArrayBuffer.isView(data)))
       return writeFileSync(target as Anything, data as Anything, options as Anything);
     const given = typeof options === "string" ? options : (options as { encoding?: string } | null)?.encoding;
@@ -129,24 +162,24 @@ function maskWholeFiles(channels: ReadonlyMap<number, Channel>): void {
   });
 }
 
-/** A file that is opened as `/dev/stdout` has a descriptor of its own, until it is closed. */
-function watchDescriptors(channels: Map<number, Channel>): void {
-  const { openSync, open, closeSync, close } = fs as Anything;
-  const join = (path: unknown, fd: number) => {
-    const channel = channels.get(standardOf(path));
+/** A file that is opened for writing as `/dev/stdout` has a descriptor of its own, until it is closed. */
+function watchDescriptors(channels: Map<number, Channel>, standard: Standard): void {
+  const { openSync, open, closeSync, close, fstatSync } = fs as Anything;
+  const join = (fd: number) => {
+    const channel = standard.of(attempt(() => fstatSync(fd)));
     if (channel) channels.set(fd, channel);
   };
   const leave = (fd: number) => void (fd > 2 && channels.delete(fd));
   replaceFunction("openSync", (...args: Args) => {
     const fd = openSync(...args);
-    join(args[0], fd);
+    if (isForWriting(args[1])) join(fd);
     return fd;
   });
   replaceFunction("open", (...args: Args) => {
     const done = args.at(-1) as Callback;
-    if (typeof done !== "function" || standardOf(args[0]) < 0) return open(...args);
+    if (typeof done !== "function" || !isForWriting(args[1])) return open(...args);
     return open(...args.slice(0, -1), (error: Error | null, fd: number) => {
-      if (!error) join(args[0], fd);
+      if (!error) join(fd);
       done(error, fd);
     });
   });
@@ -160,9 +193,7 @@ function watchDescriptors(channels: Map<number, Channel>): void {
   });
 }
 
-/** 1 or 2, or -1 for any other path. */
-function standardOf(path: unknown): number {
-  const text = typeof path === "string" ? path : path instanceof URL ? path.pathname : "";
-  const [, name] = STANDARD.exec(text) ?? [];
-  return name === undefined ? -1 : name === "stdout" ? 1 : name === "stderr" ? 2 : Number(name);
+function isForWriting(flags: unknown): boolean {
+  if (typeof flags === "number") return (flags & (fs.constants.O_WRONLY | fs.constants.O_RDWR)) !== 0;
+  return typeof flags === "string" && /[wa+]/.test(flags);
 }

@@ -44,6 +44,8 @@ const WAYS = [
     "writeFileSync",
     "appendFileSync",
     "by name",
+    "by a link's name",
+    "by an odd name",
     "opened",
   ],
   ...["write, text", "write, bytes", "writev ", "writeFile ", "file stream ", "file stream by name"],
