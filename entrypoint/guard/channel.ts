@@ -81,7 +81,7 @@ export function createChannel(mask: Mask, { onHold, onHit }: ChannelEvents): Cha
       if (!WIDE.test(encoding)) return giveOut(held + latin1(chunk, encoding), !mayHold);
       // Two bytes a character: nobody logs like that, so it is blanked out as it comes, whole or not.
       tell(found?.spans ?? []);
-      return Buffer.from(replace(text, found?.spans ?? []), encoding);
+      return Buffer.concat([giveOut(held, true), Buffer.from(replace(text, found?.spans ?? []), encoding)]);
     },
     release: () => (held.length === shown ? EMPTY : giveOut(held, true)),
     stopHolding() {

@@ -22,10 +22,10 @@ export function maskFileWrites(channels: Map<number, Channel>): void {
     return lengthOf(asked.chunk, asked.encoding);
   });
   replaceFunction("write", (...args: Args) => {
-    const asked = whatIsWritten(channels, args);
+    const done = callbackOf(args);
+    const asked = done && whatIsWritten(channels, args);
     const out = asked?.channel.pass(asked.chunk, asked.encoding);
     if (!asked || out === asked.chunk) return write(...args);
-    const done = args.findLast((it) => typeof it === "function") as Callback;
     const written = lengthOf(asked.chunk, asked.encoding);
     writeAll(write, args[0] as number, toBytes(out as Chunk), (error) => done(error, written, args[1]));
   });
@@ -37,10 +37,10 @@ export function maskFileWrites(channels: Map<number, Channel>): void {
     return all.length;
   });
   replaceFunction("writev", (fd: number, buffers: Uint8Array[], ...rest: Args) => {
+    const done = callbackOf(rest);
     const all = channels.has(fd) ? Buffer.concat(buffers) : undefined;
-    const out = all && channels.get(fd)?.pass(all);
-    if (!all || out === all) return writev(fd, buffers, ...rest);
-    const done = rest.findLast((it) => typeof it === "function") as Callback;
+    const out = all && done && channels.get(fd)?.pass(all);
+    if (!all || !done || out === all) return writev(fd, buffers, ...rest);
     writeAll(write, fd, toBytes(out as Chunk), (error) => done(error, all.length, buffers));
   });
   const standard = findStandard(channels);
@@ -55,6 +55,11 @@ function replaceFunction(name: keyof typeof fs, replacement: Anything): void {
   const before = fs[name] as object;
   const { length: _, ...properties } = Object.getOwnPropertyDescriptors(before);
   Object.assign(fs, { [name]: Object.defineProperties(replacement, properties as Anything) });
+}
+
+/** Node itself says what is wrong with a call that has none. */
+function callbackOf(args: Args): Callback | undefined {
+  return args.findLast((it) => typeof it === "function") as Callback | undefined;
 }
 
 /** The slice that `write` and `writeSync` were asked to write; `undefined` where it is none of our business. */

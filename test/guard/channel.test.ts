@@ -26,6 +26,7 @@ function open(values: Readonly<Record<string, unknown>>) {
       void written.push(toBuffer(channel.pass(chunk, encoding), encoding)),
     release: () => void written.push(toBuffer(channel.release())),
     pass: channel.pass,
+    stopHolding: channel.stopHolding,
     text: () => Buffer.concat(written).toString("utf8"),
     bytes: () => Buffer.concat(written),
   };
@@ -49,6 +50,21 @@ describe("a channel", () => {
     for (const character of "say hunter22! twice: hunter22!.") write(character);
     assert.equal(text(), "say [PASSWORD] twice: [PASSWORD].");
     assert.deepEqual(hits, ["PASSWORD", "PASSWORD"]);
+  });
+
+  test("gives out what it holds before text of two bytes a character", () => {
+    const { write, text } = open({ PASSWORD: "hunter22!" });
+    write("hunt");
+    write("ed", "utf16le");
+    assert.equal(text(), "hunte\0d\0");
+  });
+
+  test("holds nothing back when nobody will come for it, and still blanks out what goes on", () => {
+    const { write, text, holds, stopHolding } = open({ PASSWORD: "hunter22!" });
+    stopHolding();
+    for (const part of ["a hunt", "er22!, hunter22!", " and hun"]) write(part);
+    assert.equal(text(), "a hunt[PASSWORD], [PASSWORD] and hun");
+    assert.equal(holds(), 0);
   });
 
   test("holds back no more than may be a beginning, and gives it out when asked", () => {
