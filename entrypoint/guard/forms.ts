@@ -54,6 +54,7 @@ function credentialsIn(text: string, path: string): Part[] {
 /** Beyond it, only the forms that somebody has seen a long value in. */
 const LONG = 4_096;
 const INSPECTED_BYTES = 50;
+const INSPECTED_CHARACTERS = 10_000;
 /** Written the same way in JSON, in a URL and by `util.inspect`. */
 const SIMPLE = /^[\w.~-]+$/;
 
@@ -75,9 +76,9 @@ export function formsOf({ content, isLine = false }: Part): string[] {
 }
 
 function textForms(text: string): string[] {
-  if (SIMPLE.test(text)) return [text];
+  if (SIMPLE.test(text)) return [text, ...(text.length > LONG ? [text.slice(0, INSPECTED_CHARACTERS)] : [])];
   const json = inJson(text);
-  if (text.length > LONG) return [text, json, encodeURIComponent(text.toWellFormed())];
+  if (text.length > LONG) return [text, json, encodeURIComponent(text.toWellFormed()), ...inInspection(text)];
   // One in the other, too: `{ body: '{"password":"…"}' }` on a console, an inspected error in a line of JSON.
   const written = new Set([text, json, ...inInspection(text)]);
   const twice = [...written].flatMap((it) => [it, inJson(it), ...inInspection(it), ...inUrls(it)]);
@@ -95,9 +96,12 @@ function inUrls(text: string): string[] {
   ];
 }
 
-/** By `util.inspect`, which escapes an apostrophe only where the text around it has the other quotes as well. */
+/** By `util.inspect`, which escapes an apostrophe only where the text around it has the other quotes as well, and cuts off an end. */
 function inInspection(text: string): string[] {
-  const parts = text.split("'").map((part) => inspect(part, { breakLength: Number.POSITIVE_INFINITY }));
+  const parts = text
+    .slice(0, INSPECTED_CHARACTERS)
+    .split("'")
+    .map((part) => inspect(part, { breakLength: Number.POSITIVE_INFINITY }));
   return ["'", "\\'"].map((apostrophe) => parts.map((part) => part.slice(1, -1)).join(apostrophe));
 }
 

@@ -65,6 +65,18 @@ test("a value of any length is masked, and many of them", () => {
   assert.equal(mask.apply(`x ${values[150]} y`), "x [LARGE_150] y");
 });
 
+test("what a console shows of a value that is too long for it is masked", () => {
+  for (const end of ["", "'\"\\+"]) {
+    const value = "0123456789abcdef".repeat(2_000) + end;
+    const mask = createMask();
+    mask.add("LONG", end + value);
+    assert.match(
+      mask.apply(inspect({ text: end + value })),
+      /^{\s+text: .\[LONG\].\.\.\. \d+ more characters\s}$/,
+    );
+  }
+});
+
 test("circles, lone surrogates, bytes and numbers in a value are taken as they come", () => {
   const mask = createMask();
   const circle: Record<string, unknown> = { text: "in-a-circle", pin: 12_345_678 };
