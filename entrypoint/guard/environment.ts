@@ -29,9 +29,13 @@ const PLATFORM =
   /^(AWS_CONTAINER_AUTHORIZATION_TOKEN|IDENTITY_HEADER|MSI_SECRET|PATH|HOME|PWD|HOSTNAME|ENVIRONMENT|REGION|AWS_REGION|npm_.*)$/;
 /** A URL with a password, a private key, and tokens that tell by their first letters what they are. */
 const SECRET_VALUE =
-  /^[a-z][a-z\d+.-]*:\/\/[^\s/@:]*:[^\s/@]+@|-----BEGIN [A-Z ]*PRIVATE KEY|\b(AKIA[A-Z\d]+$|ghp_|github_pat_|glpat-|xox[abp]-|sk_live_|npm_[A-Za-z\d]+$|eyJ[\w-]+\.eyJ)/;
-/** A switch, a number, a path, an address without a login. */
-const HARMLESS_VALUE = /^([\d.]*|true|false|yes|no|on|off|none|[~./].*|[a-z][a-z\d+.-]*:\/\/[^\s@]*)$/;
+  /^[a-z][a-z\d+.-]*:\/\/[^\s/@:]*:[^\s/@]+@|-----BEGIN [A-Z ]*PRIVATE KEY|\b(AKIA[A-Z\d]+$|gh[pousr]_|github_pat_|glpat-|xox[abeprs]-|[rs]k_live_|whsec_|sk-(ant|proj)-|SG\.[\w-]{16,}|hooks\.slack\.com\/services\/|npm_[A-Za-z\d]+$|eyJ[\w-]+\.eyJ)/;
+/** What is said of a secret, and is none. */
+const HARMLESS_NAME =
+  /_(TTL|MODE|TYPE|METHOD|ALGORITHM|ISSUER|AUDIENCE|NAME|HEADER|PREFIX|LENGTH|EXPIRY|EXPIRES_IN|MAX_AGE)$/;
+/** A switch, a number, a time, a path, an address without a login. */
+const HARMLESS_VALUE =
+  /^([\d.]*|\d+(ms|[smhd])|true|false|yes|no|on|off|none|[~./].*|[a-z][a-z\d+.-]*:\/\/[^\s@]*)$/;
 
 export function checkEnvironment({ env, secrets, find }: EnvironmentToCheck): Exposure[] {
   return Object.entries(env).flatMap(([subject, value = ""]) => {
@@ -52,7 +56,7 @@ function judge(
   if (held.length > 0) return severe(`holds the value of ${held.join(" and ")}`);
   if (KNOWN.has(name) && !isEmpty) return severe("is a secret by its name");
   if (SECRET_VALUE.test(value)) return suspect("looks like a secret by its value");
-  return isSecretName(name) && !HARMLESS_VALUE.test(value.toLowerCase())
+  return isSecretName(name) && !HARMLESS_NAME.test(name) && !HARMLESS_VALUE.test(value.toLowerCase())
     ? suspect("looks like a secret by its name")
     : undefined;
 }

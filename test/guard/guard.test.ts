@@ -44,6 +44,10 @@ describe("in the environment", () => {
       PEM: "-----BEGIN EC PRIVATE KEY-----\n",
       GIT: "ghp_0123456789abcdefghijklmnopqrstuvwxyz",
       AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI",
+      ACTIONS: "ghs_0123456789abcdefghijklmnopqrstuvwxyz",
+      PAYMENTS: "rk_live_0123456789",
+      MODEL: "sk-proj-0123456789",
+      ALERTS: "https://hooks.slack.com/services/T0/B0/0123456789",
     };
     assert.deepEqual(findings(env), Object.keys(env));
   });
@@ -52,6 +56,11 @@ describe("in the environment", () => {
     const env = {
       PATH: "/usr/bin",
       TOKEN_TTL: "3600",
+      SESSION_TOKEN_TIMEOUT: "15m",
+      AUTH_MODE: "oidc",
+      AUTH_ISSUER: "example",
+      PASSWORD_HASH_ALGORITHM: "argon2id",
+      TOKEN_HEADER: "x-api-token",
       AUTH_ENABLED: "true",
       AUTH_URL: "https://auth.example/login",
       DB_PASSWORD_FILE: "/run/secrets/db_password",
