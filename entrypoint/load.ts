@@ -68,9 +68,7 @@ export async function fetchSettings(config: ParsedConfig, boot: Boot): Promise<S
     const validate = () => abortable(validateSettings(config.settings, fetched.answers), deadline.signal);
     const values = await step(boot, "settings", validate, describeValues);
     // A validator may have made something else of it.
-    for (const spec of config.settings) {
-      if (spec.secret && !isPlain(spec)) mask.add(spec.name, values.get(spec.name)?.value);
-    }
+    hideHeld(config.settings, values, mask);
     const summary = { settings: values.size, secrets: fetched.reads.length, requests: fetched.requests };
     status.fetched = { at: new Date().toISOString(), provider: provider.title, identity, ...summary };
     return values;
@@ -87,6 +85,16 @@ function hideValues(specs: readonly SettingSpec[], answers: SecretSet["answers"]
       if (isPlain(spec)) mask.exempt(spec.name);
       else if (answer instanceof Secret) mask.add(spec.name, answer.reveal());
     }
+  }
+}
+
+/** What is in use, or will be: its text, and what the app reads. */
+export function hideHeld(specs: readonly SettingSpec[], values: SettingValues, mask: Mask): void {
+  for (const spec of specs) {
+    const held = values.get(spec.name);
+    if (!held || !spec.secret || isPlain(spec)) continue;
+    mask.add(spec.name, held.text);
+    mask.add(spec.name, held.value);
   }
 }
 

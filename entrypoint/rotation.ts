@@ -3,7 +3,7 @@ import type { LoginReport, RotationSources, SettingReport } from "./admin/rotati
 import type { Subscribers } from "./app/subscribers.ts";
 import type { ParsedConfig } from "./config/config.ts";
 import { type Problem, SallyportError } from "./errors.ts";
-import { fetchSettings } from "./load.ts";
+import { fetchSettings, hideHeld } from "./load.ts";
 import type { Log } from "./log.ts";
 import { type Login, logIn } from "./login.ts";
 import type { Pools } from "./pool/pool.ts";
@@ -45,6 +45,8 @@ export function openRefresh(config: ParsedConfig, parts: RotationParts, world: W
         throw error instanceof SallyportError && error.code === "BOOT_TIMEOUT" ? tooLate() : error;
       } finally {
         deadline.pause();
+        // The mask keeps the last values of each setting, and however many are refused, those in use have to stay.
+        hideHeld(config.settings, live.values(), world.mask);
       }
     },
     async prove(comparison, timeoutMs) {

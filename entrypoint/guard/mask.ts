@@ -5,7 +5,7 @@ import { createMatcher, type Finding, type Matcher, type Span } from "./matcher.
 import { isCommon } from "./too-common.ts";
 
 export interface Mask {
-  /** From now on `value` is shown as `[name]`; of an object, each text and number in it. */
+  /** From now on `value` is shown as `[name]`; of an object, each text and number in it. One that is in use is named again now and then. */
   add(name: string, value: unknown): void;
   /** Says that a setting is confidential, and not blanked out because of its kind. */
   exempt(name: string): void;
@@ -24,7 +24,10 @@ export interface Mask {
   unmasked(): string[];
 }
 
-/** Of each name: a ring of keys, and what was before a refresh or two, which is still in messages that are under way. */
+/**
+ * Of each name: a ring of keys, and what was before a refresh or two, which is still in messages that are under way. What was
+ * named the longest time ago goes first.
+ */
 const KEPT = 8;
 
 /** A value of so many characters stands in no other by chance; `orders` does in `orders-api`. */
@@ -57,10 +60,12 @@ export function createMask(): Mask {
     add(name, value) {
       const parts = partsOf(value);
       const key = parts.map(({ content }) => content).join("\0");
-      const known = entries.get(name) ?? [];
-      if (parts.length === 0 || known.some((entry) => entry.key === key)) return;
-      entries.set(name, [...known, toEntry(key, parts)].slice(-KEPT));
-      matcher = undefined;
+      if (parts.length === 0) return;
+      const all = entries.get(name) ?? [];
+      const known = all.find((entry) => entry.key === key);
+      const others = all.filter((entry) => entry !== known);
+      entries.set(name, [...others, known ?? toEntry(key, parts)].slice(-KEPT));
+      if (!known) matcher = undefined;
     },
     exempt: (name) => void exempted.add(name),
     apply(text) {

@@ -147,6 +147,15 @@ test("after a refresh the old value is masked as the new one, and the oldest are
   assert.equal(mask.apply("version-12-of-it"), "[KEY]", "what is known already pushes nothing out");
 });
 
+test("a value that is named again and again stays, whatever comes in between", () => {
+  const mask = createMask();
+  for (let version = 0; version < 20; version++) {
+    mask.add("KEY", `version-${version}-of-it`);
+    mask.add("KEY", "in-use-all-the-time");
+  }
+  assert.equal(mask.apply("in-use-all-the-time"), "[KEY]");
+});
+
 test("the frame of a key is public, its lines are not", () => {
   const mask = createMask();
   mask.add("KEY", "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqG\nSM49AgEGCCqG\n-----END PRIVATE KEY-----\n");

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { startFakeAws } from "../fakes/aws.ts";
 import { type PostgresServer, query, startPostgres } from "../servers/postgres.ts";
 import { type BundleOptions, guest, startBundle } from "./bundle.ts";
-import { openShop, pooled, refresh, type Shop, seen } from "./pooled.ts";
+import { openShop, pooled, refresh, SETTINGS, type Shop, seen } from "./pooled.ts";
 
 let server: PostgresServer;
 before(async () => {
@@ -76,6 +76,26 @@ describe("what is refused changes nothing, says why by name, and leaves no conne
     assert.match(await seen(bundle, "/user"), /_a$/);
     assert.deepEqual(await shop.connected(), ["a"]);
   });
+});
+
+test("however many are refused, the value in use is still kept out of the output", async () => {
+  const app = `import { createServer } from "node:http";
+    export const start = (settings) => {
+      const server = createServer((_, response) => response.end(\`"\${console.log("prints", settings.TOKEN)}"\`));
+      return server.listen(0, () => console.log("listening on " + server.address().port));
+    };`;
+  await using bundle = startBundle({
+    config: { app: "./app.mjs", settings: { LEVEL: SETTINGS.LEVEL, TOKEN: SETTINGS.TOKEN } },
+    files: { "app.mjs": app },
+    secrets: { level: "info", token: "t0ken-in-use" },
+  });
+  await bundle.event("boot.completed");
+  for (let count = 1; count <= 9; count++) {
+    bundle.put({ level: "wrong", token: `t0ken-refused-${count}` });
+    assert.equal((await refresh(bundle)).status, 422);
+  }
+  await seen(bundle, "/");
+  await bundle.output(/prints \[TOKEN\]/);
 });
 
 describe("a manager", () => {
