@@ -80,3 +80,15 @@ export function watchReads(settings: Settings, { uses }: Named, log: Log): Setti
     },
   });
 }
+
+/** Tells whether anything has been read yet: some drivers ask for a password only when they connect. */
+export function noteReads(settings: Settings): { readonly settings: Settings; hasRead(): boolean } {
+  let isRead = false;
+  const noted = new Proxy(settings, {
+    get(target, name) {
+      isRead = true;
+      return Reflect.get(target, name);
+    },
+  });
+  return { settings: noted, hasRead: () => isRead };
+}

@@ -28,6 +28,11 @@ const FAULTS: readonly (readonly [codes: RegExp, words: string, kind?: Problem["
     /^(ECONN\w+|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|EPIPE|ENOENT|EACCES|PROTOCOL_CONNECTION_LOST|SocketClosedUnexpectedlyError)$/,
     "the server can't be reached",
   ],
+  [
+    /^SETTINGS_UNREAD$/,
+    "create reads nothing of the settings that it is given, so it can't be given new ones",
+    "invalid",
+  ],
   [/^POOL_IN_USE$/, "create gave the pool that is in use, and not a new one", "invalid"],
 ];
 

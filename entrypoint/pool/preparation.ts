@@ -2,7 +2,8 @@
 import { isTimeout } from "../abort.ts";
 import { type Problem, SallyportError } from "../errors.ts";
 import type { Settings } from "../settings/settings.ts";
-import { discard, type Member, type OnError, openCandidate } from "./candidate.ts";
+import { type Definition, discard, type Member, type OnError, openCandidate } from "./candidate.ts";
+import { noteReads } from "./definition.ts";
 import type { Entry } from "./entry.ts";
 import { describeFault } from "./fault.ts";
 
@@ -26,13 +27,21 @@ export async function open(entry: Entry, terms: Terms): Promise<Opened> {
   const { definition, member, handle } = entry;
   const onMade = ({ pool, kind }: Member) => handle.introduce(pool, kind?.sessionEvents ?? []);
   const giveBack = await entry.makeRoom(terms.signal, terms.ends);
+  const { settings, hasRead } = noteReads(terms.settings);
   try {
-    const fresh = await openCandidate({ definition, current: member.pool, onMade, ...terms });
+    const fresh = await openCandidate({ definition, current: member.pool, onMade, ...terms, settings });
+    if (!hasRead()) await refuseOutsider(fresh, definition);
     return { entry, fresh, giveBack };
   } catch (error) {
     giveBack();
     throw error;
   }
+}
+
+/** Made of what `create` finds elsewhere, such as `start`'s own settings, it would log in as before, and prove nothing. */
+async function refuseOutsider(fresh: Member, definition: Definition): Promise<never> {
+  await discard(fresh, definition);
+  throw Object.assign(new TypeError("not of these settings"), { code: "SETTINGS_UNREAD" });
 }
 
 export async function close({ entry, fresh, giveBack }: Opened): Promise<void> {

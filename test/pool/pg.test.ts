@@ -74,9 +74,17 @@ test("a new password for the same user: nothing fails while the old one is void,
 test("who it would log in as is known from the options, and a URL goes before them", async () => {
   await using house = openHouse(stage.url("app_a"));
   house.pools.add({ uses: ["URL"], create: create({ user: "overruled" }) });
-  const { hostname: host, port, pathname } = new URL(stage.url("app_a"));
-  const login = { host, port: Number(port), database: pathname.slice(1), user: "app_a", password: "app_a" };
-  house.pools.add({ uses: ["URL"], create: () => new pg.Pool(login) });
+  const createInParts = (settings: { readonly URL?: unknown }) => {
+    const { hostname: host, port, pathname } = new URL(String(settings.URL));
+    return new pg.Pool({
+      host,
+      port: Number(port),
+      database: pathname.slice(1),
+      user: "app_a",
+      password: "app_a",
+    });
+  };
+  house.pools.add({ uses: ["URL"], create: createInParts });
   const { recycled } = await house.rotate(stage.url("app_b"));
   assert.deepEqual(recycled, [
     { name: "pg", from: "app_a", to: "app_b" },

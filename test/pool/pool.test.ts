@@ -238,6 +238,33 @@ describe("a refresh", () => {
     assert.equal(pool.closed, 0);
   });
 
+  test("needs one that is made of the settings it gives, whenever they are read", async () => {
+    const { pools, define, prepare, made, settings } = open();
+    const { create } = define();
+    // The app's own settings are the old ones until the swap: it would log in as before, and count as proved.
+    pools.add(define({ create: () => create(settings) }));
+    const { problems } = await refusal(prepare({ URL: "two" }));
+    assert.match(problems[0]?.message ?? "", /create reads nothing of the settings that it is given/);
+    assert.deepEqual(
+      made.map(({ closed }) => closed),
+      [0, 1],
+    );
+    const [report] = await pools.probe(settings, AbortSignal.timeout(5_000));
+    assert.deepEqual([report?.ok, /SETTINGS_UNREAD/.test(report?.problem ?? "")], [false, true]);
+  });
+
+  test("takes one that reads them only when it logs in", async () => {
+    const { pools, define, rotate } = open();
+    let given: Settings = {};
+    const late = (settings: Settings) => {
+      given = settings;
+      return new TestPool("late");
+    };
+    pools.add(define({ create: late, probe: async () => String(given.URL) }));
+    const { recycled } = await rotate({ URL: "two" });
+    assert.equal(recycled[0]?.to, "two");
+  });
+
   test("is not held up by a create or a probe that never answers", async () => {
     const { pools, define, prepare, made } = open();
     pools.add(define({ probe: () => new Promise(() => {}) }));
