@@ -1,4 +1,5 @@
 /** Instances of `knex`, with the pool of their own (tarn) inside. Its `destroy()` turns those away who wait. */
+import { closeInTime } from "./farewell.ts";
 import type { Emitter } from "./listeners.ts";
 import { accountName } from "./mysql.ts";
 import { userOfUrl } from "./pg.ts";
@@ -169,7 +170,8 @@ function socketOf({ stream, connection }: Connection): Destroyable | undefined {
 function whenClosed(connection: Connection): Promise<void> {
   return new Promise((resolve) => {
     const socket = socketOf(connection);
-    if (socket) socket.on("close", () => resolve());
-    else resolve();
+    if (!socket) return resolve();
+    socket.on("close", () => resolve());
+    closeInTime(socket);
   });
 }

@@ -1,4 +1,5 @@
 /** Pools of `mysql2`, with callbacks or with promises. Their `end()` turns those away who wait: it comes when nobody does. */
+import { closeInTime } from "./farewell.ts";
 import type { Emitter } from "./listeners.ts";
 import type { PoolKind } from "./pool-kind.ts";
 
@@ -123,6 +124,7 @@ function dismiss(core: CorePool, signal?: AbortSignal): Promise<void> {
       connection.stream.on("close", () => resolve());
       if (!connection._removeFromPool || !connection._realEnd) return connection.destroy();
       connection._removeFromPool();
+      closeInTime(connection.stream);
       // Without a goodbye the server counts and logs it as aborted.
       connection._realEnd(() => {});
     });

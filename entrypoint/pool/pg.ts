@@ -1,4 +1,5 @@
 /** `Pool` of `pg`. Its `end()` leaves those who wait for a connection without an answer, for ever: it comes when nobody waits. */
+import { type Closable, closeInTime } from "./farewell.ts";
 import type { Emitter } from "./listeners.ts";
 import type { PoolKind } from "./pool-kind.ts";
 
@@ -6,7 +7,7 @@ interface PgClient extends Emitter {
   query(sql: string): Promise<{ rows: Record<string, string>[] }>;
   release(destroy?: boolean): void;
   /** Missing where the driver is `pg-native`. */
-  readonly connection?: { readonly stream?: { destroy(): void } };
+  readonly connection?: { readonly stream?: Closable };
   end(): Promise<void>;
 }
 
@@ -87,6 +88,8 @@ function dismiss(pool: PgPool, signal?: AbortSignal): Promise<void> {
         return resolve();
       }
       leavingOf(pool).set(client, resolve);
+      const { stream } = client.connection ?? {};
+      if (stream) closeInTime(stream);
       release(true);
     });
   });

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { openTunnel } from "../servers/tunnel.ts";
 import { assertOnly, define, eventually, keepBusy, openHouse, PATIENCE_MS } from "./rotate.ts";
 import type { Stage, Subject } from "./subjects.ts";
 
@@ -153,6 +154,23 @@ function poolClaims(subject: Subject, max: number, stageOf: () => Stage): void {
     // The new pool may be as large as the old one was.
     const all = await Promise.all(Array.from({ length: max }, () => subject.begin(handle)));
     for (const { finish } of all) await finish();
+    await pools.close(AbortSignal.timeout(PATIENCE_MS));
+  });
+
+  test("an old server that is gone without a word does not keep the new pool small", async () => {
+    const stage = stageOf();
+    const url = new URL(stage.url("app_a"));
+    await using tunnel = await openTunnel(Number(url.port));
+    await using house = openHouse(Object.assign(url, { port: String(tunnel.port) }).href, 60_000);
+    const { pools, rotate } = house;
+    const handle = pools.add(define(subject));
+    await Promise.all(Array.from({ length: max }, () => subject.ask(handle)));
+    tunnel.silence();
+    await rotate(stage.url("app_b"));
+    const all = await Promise.all(Array.from({ length: max }, () => subject.begin(handle)));
+    assert.ok(all.every(({ user }) => user === "app_b"));
+    for (const { finish } of all) await finish();
+    await eventually(() => pools.draining().length === 0, "nothing waits for it any more");
     await pools.close(AbortSignal.timeout(PATIENCE_MS));
   });
 

@@ -1,0 +1,38 @@
+/** A way to a server that can fall silent, as when a machine is gone: nothing passes, and nobody closes anything. */
+import { connect, createServer, type Socket } from "node:net";
+import { freePort } from "./postgres.ts";
+
+export interface Tunnel extends AsyncDisposable {
+  readonly port: number;
+  /** For good. */
+  silence(): void;
+}
+
+export async function openTunnel(target: number): Promise<Tunnel> {
+  const sockets = new Set<Socket>();
+  let isSilent = false;
+  const pass = (from: Socket, to: Socket) => {
+    sockets.add(from);
+    from.on("data", (bytes) => isSilent || to.write(bytes));
+    from.on("end", () => isSilent || to.end());
+    from.on("error", () => to.destroy());
+    from.on("close", () => sockets.delete(from));
+  };
+  const server = createServer({ allowHalfOpen: true }, (near) => {
+    const far = connect({ port: target, host: "127.0.0.1", allowHalfOpen: true });
+    pass(near, far);
+    pass(far, near);
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    port,
+    silence() {
+      isSilent = true;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
