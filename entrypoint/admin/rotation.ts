@@ -45,14 +45,17 @@ export interface Rotation {
 }
 
 export function createRotation(sources: RotationSources): Rotation {
-  // Each asking logs in anew everywhere: those who ask meanwhile get the same answer.
-  let asked: Promise<Answer> | undefined;
+  // Each asking logs in anew everywhere: those who ask meanwhile get the same answer, but for one from before a refresh.
+  let asked: { readonly since: LastRefresh | undefined; readonly answer: Promise<Answer> } | undefined;
   return {
     secretsStatus() {
-      asked ??= describeStatus(sources).finally(() => {
-        asked = undefined;
+      const { refresh: since } = sources.status;
+      if (asked && asked.since === since) return asked.answer;
+      const mine = { since, answer: describeStatus(sources) };
+      asked = mine;
+      return mine.answer.finally(() => {
+        if (asked === mine) asked = undefined;
       });
-      return asked;
     },
     async refresh(by) {
       try {
@@ -83,12 +86,13 @@ async function describeStatus(sources: RotationSources): Promise<Answer> {
 }
 
 async function readStatus(sources: RotationSources): Promise<StatusBody> {
+  const wasReady = sources.status.phase === "ready";
+  const [logins, checks] = wasReady ? await Promise.all([sources.probe(), sources.runChecks()]) : [[], {}];
+  // Read together, and at the end: in the meantime there may have been a refresh.
   const { phase, since, fetched, refresh: last } = sources.status;
-  const isReady = phase === "ready";
-  const [logins, checks] = isReady ? await Promise.all([sources.probe(), sources.runChecks()]) : [[], {}];
   const isWell = logins.every(({ ok }) => ok) && Object.values(checks).every(({ ok }) => ok);
   return {
-    ok: isReady && isWell,
+    ok: phase === "ready" && isWell,
     phase,
     since,
     fetched,

@@ -165,4 +165,19 @@ describe("status", () => {
     await rotation.secretsStatus();
     assert.equal(logins, 2);
   });
+
+  test("logs in anew for whoever asks after a refresh, though somebody is still being answered", async () => {
+    const probes = [Promise.withResolvers<[]>(), Promise.withResolvers<[]>()];
+    let asked = 0;
+    const { rotation, status } = open({ probe: () => (probes[asked++] ?? assert.fail()).promise });
+    const early = rotation.secretsStatus();
+    status.refresh = { at: "2026-01-01T00:00:00Z", by: "tcp", ms: 5, done: true, changed: [] };
+    const late = rotation.secretsStatus();
+    const alsoLate = rotation.secretsStatus();
+    probes[0]?.resolve([]);
+    assert.match(describeAnswer("status", JSON.stringify((await early).body)), /last refresh: 2026/);
+    probes[1]?.resolve([]);
+    assert.equal(await late, await alsoLate);
+    assert.equal(asked, 2);
+  });
 });
