@@ -109,7 +109,7 @@ function refuse(problems: readonly Problem[]): SallyportError {
         problems,
       })
     : new SallyportError("SETTINGS_INVALID", `${count} missing or wrong`, {
-        hint: "Correct what is listed in the secrets manager (or the addresses in the config), then start again.",
+        hint: "Correct what is listed in the secrets manager (or the addresses in the config).",
         problems,
       });
 }

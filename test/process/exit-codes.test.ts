@@ -149,7 +149,7 @@ describe("69", () => {
         exit,
         69,
         "MANAGER_UNREACHABLE",
-        /Secrets Manager in eu-west-1 could not be reached before bootTimeout/,
+        /Secrets Manager in eu-west-1 could not be reached in time/,
       );
     });
   }
