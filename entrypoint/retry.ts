@@ -90,12 +90,8 @@ function ended({ target, signal, unreachable = managerUnreachable }: RetryOption
 }
 
 function managerUnreachable(target: string, why: string, cause: unknown): SallyportError {
-  return new SallyportError(
-    "MANAGER_UNREACHABLE",
-    `${target} could not be reached in time: ${why}`,
-    {
-      hint: "Check the address, the network route and DNS from inside this container, and the manager's own status.",
-      cause,
-    },
-  );
+  return new SallyportError("MANAGER_UNREACHABLE", `${target} could not be reached in time: ${why}`, {
+    hint: "Check the address, the network route and DNS from inside this container, and the manager's own status.",
+    cause,
+  });
 }

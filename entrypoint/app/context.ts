@@ -38,16 +38,31 @@ export interface ContextParts extends Pick<Context, "pool" | "onRefresh" | "snap
   readonly checks: Map<string, HealthCheck>;
 }
 
-export function createContext({ signal, onShutdown, checks, ...parts }: ContextParts): Context {
+export function createContext({ signal, onShutdown, onRefresh, checks, ...parts }: ContextParts): Context {
   // With the usual AbortError as its reason: what awaits it throws the reason, and ours means nothing to an app.
   const stop = new AbortController();
   signal.addEventListener("abort", () => stop.abort(), { once: true });
   return {
     ...parts,
     signal: stop.signal,
-    onShutdown: (close) => onShutdown(close.name || "a shutdown function", close),
-    health: (name, check) => void checks.set(name, check),
+    onShutdown(close) {
+      assertFunction("onShutdown(close)", close);
+      onShutdown(close.name || "a shutdown function", close);
+    },
+    health(name, check) {
+      assertFunction("health(name, check)", check);
+      checks.set(name, check);
+    },
+    onRefresh(listener) {
+      assertFunction("onRefresh(listener)", listener);
+      onRefresh(listener);
+    },
   };
+}
+
+/** Apps without types may give anything, and should hear of it now, not when it is called. */
+function assertFunction(call: string, given: unknown): void {
+  if (typeof given !== "function") throw new TypeError(`context.${call} needs a function`);
 }
 
 /** The entrypoint's log, for apps. */

@@ -67,6 +67,8 @@ export function createPools(options: PoolsOptions): Pools {
 
 class Registry implements Pools {
   readonly #entries: Entry[] = [];
+  /** Of pools that are still being made. */
+  readonly #promised = new Set<string>();
   /** Of each swap, the names of the settings that had changed. */
   readonly #swaps: ReadonlySet<string>[] = [];
   readonly #force = new AbortController();
@@ -84,10 +86,10 @@ class Registry implements Pools {
     assertUsable(definition, settings, this.#names());
     const create = () => definition.create(watchReads(settings, definition, log));
     const made = create();
-    const added = isPromise(made)
-      ? this.#addLater(made, create, definition)
-      : this.#register(made, definition).handle.proxy;
-    return added as Made;
+    if (!isPromise(made)) return this.#register(made, definition).handle.proxy as Made;
+    const { name } = definition;
+    if (name !== undefined) this.#promised.add(name);
+    return this.#addLater(made, create, definition).finally(() => this.#promised.delete(name ?? "")) as Made;
   }
 
   async probe(settings: Settings, signal: AbortSignal): Promise<PoolReport[]> {
@@ -134,7 +136,7 @@ class Registry implements Pools {
   }
 
   #names(): ReadonlySet<string> {
-    return new Set(this.#entries.map(({ name }) => name));
+    return new Set([...this.#promised, ...this.#entries.map(({ name }) => name)]);
   }
 
   #inUse(): Entry[] {
@@ -224,7 +226,9 @@ class Registry implements Pools {
 
 function isPromise(made: object): made is Promise<object> {
   // Not for functions: to be called is all that these have in common.
-  return typeof made === "object" && typeof (made as Partial<Promise<object>>).then === "function";
+  return (
+    typeof made === "object" && made !== null && typeof (made as Partial<Promise<object>>).then === "function"
+  );
 }
 
 function leaving(): Error {

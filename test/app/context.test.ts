@@ -55,3 +55,14 @@ test("a shutdown function is known by its name", () => {
   context.onShutdown(() => {});
   assert.deepEqual(hooks, ["flush", "a shutdown function"]);
 });
+
+test("what is to be called later has to be a function", () => {
+  const { context } = open();
+  const nothing = undefined as never;
+  assert.throws(
+    () => context.onShutdown(nothing),
+    /^TypeError: context\.onShutdown\(close\) needs a function$/,
+  );
+  assert.throws(() => context.onRefresh(nothing), /context\.onRefresh\(listener\) needs a function/);
+  assert.throws(() => context.health("queue", nothing), /context\.health\(name, check\) needs a function/);
+});

@@ -92,7 +92,8 @@ describe("what an app may give", () => {
 
   test("a create that gives nothing is told so", () => {
     const { pools, define } = open();
-    assert.throws(() => pools.add(define({ create: (() => {}) as never })), /gave no pool/);
+    for (const nothing of [undefined, null, "x"])
+      assert.throws(() => pools.add(define({ create: (() => nothing) as never })), /gave no pool/);
   });
 
   test("uses names settings that there are", () => {
@@ -109,6 +110,20 @@ describe("what an app may give", () => {
     for (let count = 0; count < 3; count++) pools.add(define());
     pools.add(define({ name: "reports" }));
     assert.throws(() => pools.add(define({ name: "reports" })), /two pools are named reports/);
+  });
+
+  test("a name is taken while its pool is being made, and free again if that fails", async () => {
+    const { pools, define } = open();
+    const { create } = define();
+    const later = { ...define({ name: "reports" }), create: async (settings: Settings) => create(settings) };
+    const fail = { ...later, create: () => Promise.reject(new Error("no")) };
+    const failing = pools.add(fail);
+    assert.throws(() => pools.add(later), /two pools are named reports/);
+    await assert.rejects(failing);
+    const making = pools.add(later);
+    assert.throws(() => pools.add(later), /two pools are named reports/);
+    await making;
+    assert.throws(() => pools.add(later), /two pools are named reports/);
   });
 
   test("a setting that goes into a pool without being named is told once, by its name", async () => {
