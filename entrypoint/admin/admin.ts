@@ -69,7 +69,9 @@ function refuseGarbage(_error: Error, socket: Duplex): void {
     error: { code: "REQUEST_INVALID", message: CODES.REQUEST_INVALID.meaning, problems: [] },
   });
   const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
-  if (socket.writable) socket.end(`${head}\r\n\r\n${body}`);
+  // Half closed it would stay for as long as the other side likes, and there is room for so many.
+  if (socket.writable) socket.end(`${head}\r\n\r\n${body}`, () => socket.destroy());
+  else socket.destroy();
 }
 
 function listenOnTcp(server: Server, { host, port }: { host: string; port: number }): Promise<number> {

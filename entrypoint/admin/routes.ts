@@ -70,8 +70,13 @@ function failure(code: ErrorCode, status?: number): Answer {
   return { status: status ?? ("status" in entry ? entry.status : 500), body };
 }
 
+/** How long an answer may wait to be taken. */
+const LISTEN_MS = 5_000;
+
 function send(response: ServerResponse, { status, body }: Answer, headOnly: boolean): void {
   const text = `${JSON.stringify(body)}\n`;
+  // Whoever asks and does not listen must not keep the connection.
+  response.setTimeout(LISTEN_MS);
   response.writeHead(status, {
     "content-type": "application/json",
     "content-length": Buffer.byteLength(text),

@@ -3,8 +3,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { createServer, request } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Admin, openAdmin } from "../../entrypoint/admin/admin.ts";
 import { createHealth } from "../../entrypoint/admin/health.ts";
 import type { CheckResult } from "../../entrypoint/app/checks.ts";
@@ -219,6 +221,34 @@ describe("the socket", () => {
     await assert.rejects(stat(socket), { code: "ENOENT" });
     taken.close();
   });
+});
+
+describe("whoever holds a connection and does not read", () => {
+  const DOOR_HOLDS = 100;
+  const hold = async (port: number, text: string) => {
+    const held = Array.from({ length: DOOR_HOLDS }, () => connect(port, "127.0.0.1"));
+    for (const socket of held) socket.on("error", () => {}).pause();
+    await Promise.all(held.map((socket) => once(socket, "connect")));
+    for (const socket of held) socket.write(text);
+    return { [Symbol.dispose]: () => void held.map((socket) => socket.destroy()) };
+  };
+  const wrong: [string, string][] = [
+    ["after something that is not HTTP", "\0\0\r\n\r\n"],
+    ["in the middle of a request", "GET /hea"],
+  ];
+  for (const [what, text] of wrong) {
+    test(`${what} does not keep others out for long`, async () => {
+      await using opened = await open();
+      const port = opened.admin.port as number;
+      using _held = await hold(port, text);
+      const answers = async () => (await ask({ port }, { path: "/secrets/health" })).status;
+      const deadline = performance.now() + 20_000;
+      while ((await answers().catch(() => 0)) !== 503) {
+        assert.ok(performance.now() < deadline, "the door is open again");
+        await delay(50);
+      }
+    });
+  }
 });
 
 describe("healthcheck", () => {
