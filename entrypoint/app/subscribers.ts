@@ -27,5 +27,5 @@ export function createSubscribers(log: AppLog): Subscribers {
 }
 
 async function call(listener: RefreshListener, changed: readonly string[]): Promise<unknown> {
-  return listener(changed);
+  return listener([...changed]); // what an app does to it is not in our answer
 }
