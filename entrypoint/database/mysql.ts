@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { connect as connectSocket, type Socket } from "node:net";
 import { join } from "node:path";
 import type { Connection, ConnectionOptions } from "mysql2";
+import { abortable } from "../abort.ts";
 import { errorName, SallyportError } from "../errors.ts";
 import { networkFault } from "../http.ts";
 import { TransientError } from "../retry.ts";
@@ -88,7 +89,10 @@ async function connect(driver: Driver, target: Target, signal: AbortSignal): Pro
   signal.addEventListener("abort", abandon, { once: true });
   try {
     await promise;
-    await connection.promise().query(`set session wait_timeout = ${IDLE_TIMEOUT_S}, autocommit = 1`);
+    const prepared = connection
+      .promise()
+      .query(`set session wait_timeout = ${IDLE_TIMEOUT_S}, autocommit = 1`);
+    await abortable(prepared, signal);
     return connection;
   } catch (error) {
     connection.destroy();

@@ -13,13 +13,14 @@ export async function openPostgres(target: Target, signal: AbortSignal): Promise
   const lost = new AbortController();
   client.on("error", (error) => lost.abort(error));
   client.on("end", () => lost.abort(new Error("the connection ended")));
-  const abandon = () => void client.end().catch(() => {});
+  // A server that hangs does not answer a goodbye either.
+  const abandon = () => streamOf(client).destroy();
   signal.addEventListener("abort", abandon, { once: true });
   try {
     await client.connect();
   } catch (error) {
     abandon();
-    throw connectFault(error, target.title);
+    throw signal.aborted ? signal.reason : connectFault(error, target.title);
   } finally {
     signal.removeEventListener("abort", abandon);
   }
@@ -37,10 +38,14 @@ const END_MS = 2_000;
 
 /** A connection that is half open never says goodbye. */
 async function end(client: pg.Client): Promise<void> {
-  const { connection } = client as unknown as { connection: { stream: { destroy(): void } } };
-  const impatience = setTimeout(() => connection.stream.destroy(), END_MS);
+  const impatience = setTimeout(() => streamOf(client).destroy(), END_MS);
   await client.end().catch(() => {});
   clearTimeout(impatience);
+}
+
+/** TLS takes the place of the first one. */
+function streamOf(client: pg.Client): { destroy(): void } {
+  return (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream;
 }
 
 function optionsOf({ host, port, user, password, name, tls, options }: Target): pg.ClientConfig {

@@ -12,6 +12,7 @@ import { TransientError } from "../../entrypoint/retry.ts";
 import { CERTIFICATE } from "../fakes/certificate.ts";
 import { makeFolder } from "../folder.ts";
 import { type MariadbServer, noMariadb, query, startMariadb } from "../servers/mariadb.ts";
+import { openTunnel } from "../servers/tunnel.ts";
 
 const DIRECTORY = import.meta.dirname;
 
@@ -50,6 +51,13 @@ describe("mysql", { skip: noMariadb }, () => {
       code: "DATABASE_REFUSED",
       message: /ER_BAD_DB_ERROR/,
     });
+  });
+
+  test("a server that falls silent after the login is not waited for beyond the signal", async () => {
+    await using tunnel = await openTunnel(target.port);
+    tunnel.silence("wait_timeout");
+    const signal = AbortSignal.timeout(300);
+    await assert.rejects(open({ host: "127.0.0.1", port: tunnel.port }, signal), { name: "TimeoutError" });
   });
 
   test("a server that is not up yet, or is full, may be asked again", async () => {

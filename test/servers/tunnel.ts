@@ -4,16 +4,20 @@ import { freePort } from "./postgres.ts";
 
 export interface Tunnel extends AsyncDisposable {
   readonly port: number;
-  /** For good. */
-  silence(): void;
+  /** For good; with a text, from the moment at which somebody sends that. */
+  silence(text?: string): void;
 }
 
 export async function openTunnel(target: number): Promise<Tunnel> {
   const sockets = new Set<Socket>();
   let isSilent = false;
+  let last: string | undefined;
   const pass = (from: Socket, to: Socket) => {
     sockets.add(from);
-    from.on("data", (bytes) => isSilent || to.write(bytes));
+    from.on("data", (bytes) => {
+      isSilent ||= last !== undefined && bytes.includes(last);
+      if (!isSilent) to.write(bytes);
+    });
     from.on("end", () => isSilent || to.end());
     from.on("error", () => to.destroy());
     from.on("close", () => sockets.delete(from));
@@ -27,8 +31,9 @@ export async function openTunnel(target: number): Promise<Tunnel> {
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return {
     port,
-    silence() {
-      isSilent = true;
+    silence(text) {
+      if (text === undefined) isSilent = true;
+      last = text;
     },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
