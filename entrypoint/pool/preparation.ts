@@ -52,12 +52,12 @@ export async function close({ entry, fresh, giveBack }: Opened): Promise<void> {
 /** @throws {SallyportError} CREDENTIALS_REFUSED with every problem, or the reason of whoever asked us to stop */
 export async function openAll(entries: readonly Entry[], terms: Terms): Promise<Opened[]> {
   const { signal } = terms;
-  const results = await Promise.allSettled(entries.map((entry) => open(entry, terms)));
-  const opened = results.flatMap((it) => (it.status === "fulfilled" ? it.value : []));
-  const problems = results.flatMap((it, index): Problem[] => {
-    const subject = entries[index]?.name ?? "";
-    return it.status === "rejected" ? [{ subject, ...describeFault(it.reason, signal) }] : [];
-  });
+  // Each fault at once: when the slowest has used up the time of all, the others would be told as its own.
+  const attempt = (entry: Entry) =>
+    open(entry, terms).catch((error): Problem => ({ subject: entry.name, ...describeFault(error, signal) }));
+  const results = await Promise.all(entries.map(attempt));
+  const opened = results.filter((it) => "fresh" in it);
+  const problems = results.filter((it) => "subject" in it);
   const isStopped = signal.aborted && !isTimeout(signal.reason);
   if (problems.length === 0 && !isStopped) return opened;
   await Promise.all(opened.map(close));

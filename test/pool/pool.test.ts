@@ -288,6 +288,20 @@ describe("a refresh", () => {
     assert.equal(made.at(-1)?.closed, 1);
   });
 
+  test("tells why each failed, though another one used up the time of all", async () => {
+    const { pools, define, prepare } = open();
+    const refuse = async (pool: TestPool) => {
+      if (pool.url !== "one") throw Object.assign(new Error("no"), { code: "28P01" });
+    };
+    pools.add(define({ name: "denied", probe: refuse }));
+    pools.add(define({ name: "silent", probe: () => new Promise(() => {}) }));
+    const { problems } = await refusal(prepare({ URL: "two" }, AbortSignal.timeout(SOON_MS)));
+    assert.deepEqual(
+      problems.map(({ subject, message }) => `${subject}: ${message}`),
+      ["denied: the server refused the login (28P01)", "silent: the server did not answer in time"],
+    );
+  });
+
   test("closes what create makes when nobody waits for it any more", async () => {
     const { pools, define, prepare, made } = open();
     const { promise, resolve } = Promise.withResolvers<TestPool>();
