@@ -69,14 +69,14 @@ export function createMask(): Mask {
     },
     exempt: (name) => void exempted.add(name),
     apply(text) {
-      const spans = scan(text)?.spans ?? [];
+      const spans = current().find(text);
       for (const { names } of spans) count(names);
       return withoutLogins(replace(text, spans));
     },
     find(text) {
       const isSure = ({ start, end }: Span) =>
         end - start === text.length || end - start >= SUREST || text.includes("://");
-      return [...new Set((scan(text)?.spans ?? []).filter(isSure).flatMap(({ names }) => [...names]))];
+      return [...new Set(current().find(text).filter(isSure).flatMap(({ names }) => [...names]))];
     },
     hits: () => Object.fromEntries(counts),
     unmasked: () => [

@@ -18,6 +18,8 @@ export interface Finding {
 }
 
 export interface Matcher {
+  /** In a text that is whole. */
+  find(text: string): readonly Span[];
   /** `undefined` when nothing was found, not even a beginning at the end. */
   scan(text: string): Finding | undefined;
   /** The same for bytes, at less than it takes to make a text of them: `scan` of one character a byte would find nothing. */
@@ -39,11 +41,15 @@ export function createMatcher(patterns: ReadonlyMap<string, string>): Matcher {
   // The longest first, so that a value that begins with another is named for itself.
   const ordered = [...patterns.keys()].sort((a, b) => b.length - a.length);
   const shortest = ordered.at(-1);
-  if (shortest === undefined) return { scan: () => undefined, isClean: () => true };
+  if (shortest === undefined) return { find: () => [], scan: () => undefined, isClean: () => true };
   const width = Math.min(WIDEST, shortest.length);
   const table = createTable(ordered, width);
   const beginnings = collectBeginnings(ordered, width);
   return {
+    find(text) {
+      const first = nextCandidate(text, table.width - 1, table);
+      return first < text.length ? findSpans(text, first, table, patterns).spans : [];
+    },
     scan(text) {
       const first = nextCandidate(text, table.width - 1, table);
       // As it is with most lines: nothing in it, and nothing at its end.

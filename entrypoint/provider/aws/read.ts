@@ -55,7 +55,8 @@ export async function readSecrets(wanted: readonly Wanted[], options: ReadOption
   const batches = Object.values(Object.groupBy(unpinned, ({ region }) => region))
     .flatMap((group = []) => chunks(group, BATCH_SIZE))
     .filter((batch) => batch.length > 1);
-  const pinned = wanted.filter((it) => !batches.flat().includes(it));
+  const batched = new Set(batches.flat());
+  const pinned = wanted.filter((it) => !batched.has(it));
 
   const readBatches = async () => {
     const mayBatch = { refused: false };
@@ -63,7 +64,7 @@ export async function readSecrets(wanted: readonly Wanted[], options: ReadOption
       concurrency: BATCHES_AT_ONCE,
     });
     await readSingles(
-      batches.flat().filter((it) => !result.payloads.has(it)),
+      [...batched].filter((it) => !result.payloads.has(it)),
       result,
       options,
     );
