@@ -76,7 +76,14 @@ export function createMask(): Mask {
     find(text) {
       const isSure = ({ start, end }: Span) =>
         end - start === text.length || end - start >= SUREST || text.includes("://");
-      return [...new Set(current().find(text).filter(isSure).flatMap(({ names }) => [...names]))];
+      return [
+        ...new Set(
+          current()
+            .find(text)
+            .filter(isSure)
+            .flatMap(({ names }) => [...names]),
+        ),
+      ];
     },
     hits: () => Object.fromEntries(counts),
     unmasked: () => [
