@@ -17,7 +17,7 @@ export function logFailure(log: Log, failure: unknown): number {
 }
 
 /** The app's own error, or a fault of ours: the stack is needed, and what caused it. The log's mask blanks out known values. */
-function logCause(log: Log, cause: unknown): void {
+export function logCause(log: Log, cause: unknown): void {
   if (cause === undefined) return;
   const { words, because, details, stack } = tellError(cause);
   const message = [words, ...because].join("; because of ");

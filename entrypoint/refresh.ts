@@ -1,5 +1,6 @@
 /** Refresh: fetch → validate → prove → swap → drain, one at a time. Until everything is proved, nothing is touched. */
 import { errorName, SallyportError } from "./errors.ts";
+import { logCause } from "./failure.ts";
 import type { Log } from "./log.ts";
 import type { Comparison } from "./settings/compare.ts";
 import type { Status } from "./status.ts";
@@ -128,7 +129,8 @@ function explain(thrown: unknown, { stop }: RefreshParts): SallyportError {
   return new SallyportError("INTERNAL", `the refresh failed (${errorName(thrown)})`, { cause: thrown });
 }
 
-function logRefusal(log: Log, { code, message, problems }: SallyportError, ms: number): void {
+function logRefusal(log: Log, { code, message, problems, cause }: SallyportError, ms: number): void {
+  if (code === "INTERNAL") logCause(log, cause);
   for (const { subject, message } of problems) log("error", "problem.found", message, { subject });
   log("error", "refresh.refused", `${message}; nothing was changed`, { code, ms });
 }

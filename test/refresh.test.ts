@@ -85,7 +85,7 @@ describe("a refusal touches nothing, and is remembered with its reason:", () => 
 });
 
 test("a fault of ours is told as one", async () => {
-  const { refresh } = open({
+  const { refresh, lines } = open({
     load: async () => {
       throw new TypeError("oops");
     },
@@ -94,6 +94,7 @@ test("a fault of ours is told as one", async () => {
     code: "INTERNAL",
     message: "the refresh failed (TypeError)",
   });
+  assert.ok(lines.includes("error.thrown TypeError: oops"));
 });
 
 test("a second one is refused while the first runs, and the first goes on", async () => {
