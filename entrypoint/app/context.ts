@@ -68,15 +68,24 @@ function assertFunction(call: string, given: unknown): void {
 /** The entrypoint's log, for apps. */
 export function createAppLog(log: Log): AppLog {
   const write = (level: keyof AppLog) => (message: string, fields?: LogFields) =>
-    log(level, "app.logged", String(message), toFields(fields));
+    log(level, "app.logged", String(message), tryFields(fields));
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+/** A log line must not be what ends an app: a getter or a Proxy may throw. */
+function tryFields(given: unknown): LogFields {
+  try {
+    return toFields(given);
+  } catch {
+    return { detail: "(fields that can't be read)" };
+  }
 }
 
 /** Apps without types log what they have. Of an error, what is on the list of `tellError` stays. */
 function toFields(given: unknown): LogFields {
   if (given === undefined || given === null) return {};
   if (given instanceof Error) return toErrorFields(given);
-  if (typeof given !== "object") return { detail: String(given) };
+  if (typeof given !== "object" || ArrayBuffer.isView(given)) return { detail: toField(given) };
   return toRecord(given, (value) => toField(value));
 }
 
@@ -88,6 +97,8 @@ function toErrorFields(given: Error): LogFields {
 function toField(value: unknown, isNested = false): LogFields[string] {
   if (value === undefined || ["string", "number", "boolean"].includes(typeof value)) return value as string;
   if (value instanceof Error) return tellError(value).words;
+  if (value instanceof Date || value instanceof URL) return String(value.toJSON());
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`; // as numbers, nobody would know them for a secret
   if (Array.isArray(value)) return value.map((it) => String(toField(it, true)));
   if (typeof value !== "object" || value === null) return String(value);
   return isNested ? "[object]" : toRecord(value, (it) => toField(it, true) as string);

@@ -41,6 +41,36 @@ test("the log keeps an error's words and drops what hangs on it", () => {
   });
 });
 
+test("the log tells bytes by their number alone, and times and addresses as text", () => {
+  const { context, lines } = open();
+  const fields = {
+    key: Buffer.from("secret"),
+    at: new Date(0),
+    from: new URL("http://host/"),
+    of: { key: new Uint8Array(2) },
+  };
+  context.log.info("told", fields as never);
+  context.log.info("told", Buffer.from("secret") as never);
+  assert.deepEqual(lines, [
+    [
+      ...["info", "app.logged", "told"],
+      { key: "[6 bytes]", at: "1970-01-01T00:00:00.000Z", from: "http://host/", of: { key: "[2 bytes]" } },
+    ],
+    ["info", "app.logged", "told", { detail: "[6 bytes]" }],
+  ]);
+});
+
+test("the log does not throw at the app for fields that throw", () => {
+  const { context, lines } = open();
+  const fields = {
+    get broken() {
+      throw new Error("no");
+    },
+  };
+  context.log.info("told", fields as never);
+  assert.deepEqual(lines, [["info", "app.logged", "told", { detail: "(fields that can't be read)" }]]);
+});
+
 test("the signal is aborted with the usual AbortError", () => {
   const stop = new AbortController();
   const { context } = open(stop.signal);
