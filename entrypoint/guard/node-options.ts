@@ -33,6 +33,11 @@ const RULES: readonly Rule[] = [
     isSevere: false,
     message: "puts the variables of a file into the environment, from where children inherit them",
   },
+  {
+    option: /^--(experimental-(default-)?)?config-file$/,
+    isSevere: false,
+    message: "takes options of Node's from a file, where nothing looks for what opens the process",
+  },
 ];
 
 /** @param execArgv what stands before the script @param env for `NODE_OPTIONS` and its like */

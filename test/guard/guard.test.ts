@@ -84,14 +84,20 @@ describe("in the environment", () => {
 });
 
 test("options that open the process are found however they are given", () => {
-  const found = checkNodeOptions(["--inspect=0.0.0.0:9229", "--max-old-space-size=100"], {
-    NODE_OPTIONS: '--heapsnapshot_signal=SIGUSR2 "--env-file=.env" --require tracing',
-    NODE_TLS_REJECT_UNAUTHORIZED: "0",
-    NODE_DEBUG: "http",
-  });
+  const found = checkNodeOptions(
+    ["--inspect=0.0.0.0:9229", "--max-old-space-size=100", "--experimental-default-config-file"],
+    {
+      NODE_OPTIONS: '--heapsnapshot_signal=SIGUSR2 "--env-file=.env" --require tracing',
+      NODE_TLS_REJECT_UNAUTHORIZED: "0",
+      NODE_DEBUG: "http",
+    },
+  );
   assert.deepEqual(
     found.map(({ subject, isSevere }) => (isSevere ? "!" : "") + subject),
-    ["!--inspect", "!--heapsnapshot-signal", "--env-file", "!NODE_TLS_REJECT_UNAUTHORIZED", "NODE_DEBUG"],
+    [
+      ...["!--inspect", "--experimental-default-config-file", "!--heapsnapshot-signal", "--env-file"],
+      ...["!NODE_TLS_REJECT_UNAUTHORIZED", "NODE_DEBUG"],
+    ],
   );
   assert.deepEqual(checkNodeOptions([], { NODE_TLS_REJECT_UNAUTHORIZED: "1" }), []);
 });
