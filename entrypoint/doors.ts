@@ -26,7 +26,7 @@ export async function openDoors(config: ParsedConfig, boot: Boot): Promise<Doors
   const { status, cwd, log, closers } = boot;
   const live = createSettings(config.settings, new Map());
   const pools = createPools({ settings: live.settings, log, drainTimeoutMs: config.poolDrainTimeoutMs });
-  const subscribers = createSubscribers(createAppLog(log));
+  const subscribers = createSubscribers(createAppLog(log), boot.signal);
   const checks = new Map<string, HealthCheck>();
   const parts = { live, pools, subscribers };
   const refresh = openRefresh(config, parts, boot);

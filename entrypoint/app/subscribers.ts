@@ -11,12 +11,13 @@ export interface Subscribers {
   tell(changed: readonly string[]): Promise<number>;
 }
 
-export function createSubscribers(log: AppLog): Subscribers {
+/** @param stop whoever is asked to stop waits for them no longer */
+export function createSubscribers(log: AppLog, stop: AbortSignal): Subscribers {
   const listeners = new Set<RefreshListener>();
   return {
     add: (listener) => void listeners.add(listener),
     async tell(changed) {
-      const signal = AbortSignal.timeout(PATIENCE_MS);
+      const signal = AbortSignal.any([stop, AbortSignal.timeout(PATIENCE_MS)]);
       const told = [...listeners].map((listener) => abortable(call(listener, changed), signal));
       const failures = (await Promise.allSettled(told)).filter(({ status }) => status === "rejected");
       for (const { reason } of failures as PromiseRejectedResult[])

@@ -27,6 +27,8 @@ export async function readFolder(folder: string): Promise<FolderContent> {
   const names = (await readdir(folder)).filter((name) => !name.startsWith("."));
   const problems: Problem[] = [];
   const found = await Promise.all(names.map((name) => readEntry(folder, name, problems)));
+  // As they were read at the same time, they came in any order.
+  problems.sort((a, b) => compareIds(a.subject, b.subject));
   const migrations = found.filter((it) => it !== undefined);
   if (migrations.length === 0)
     problems.push({ subject: folder, message: "has no migration: no .sql, .mjs or .ts file" });

@@ -21,7 +21,7 @@ export function compareSettings(held: SettingValues, fetched: SettingValues): Co
   return { changed, values };
 }
 
-/** The text, too: a wrapped app reads that, and `1` may have become `true`. */
+/** Values are made of their texts alone, and what a validator makes of one need not be comparable. */
 function isSameValue(before: SettingValue, after: SettingValue): boolean {
-  return before.text === after.text && isDeepStrictEqual(before.value, after.value);
+  return isDeepStrictEqual(before.texts, after.texts);
 }

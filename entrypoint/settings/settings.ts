@@ -15,6 +15,8 @@ export interface SettingValue {
   readonly value: unknown;
   /** As a wrapped app reads it from `process.env`. */
   readonly text: string | undefined;
+  /** Of all that it is made of, as it was found: one, or one a stage when it is a ring. */
+  readonly texts: readonly string[];
   /** Where it was found: one, or one a stage when it is a ring. Safe to show. */
   readonly origins: readonly Origin[];
   /** ISO time since which this value has been held. */
@@ -73,7 +75,7 @@ function isOpen({ value, text }: SettingValue, equals: string | true): boolean {
 
 type Resolved = Omit<SettingValue, "since">;
 
-const ABSENT: Resolved = { value: undefined, text: undefined, origins: [] };
+const ABSENT: Resolved = { value: undefined, text: undefined, texts: [], origins: [] };
 
 async function resolve(spec: SettingSpec, answers: Answers): Promise<Resolved | Problem> {
   const found: { readonly parsed: Parsed; readonly origin: Origin }[] = [];
@@ -93,7 +95,8 @@ async function resolve(spec: SettingSpec, answers: Answers): Promise<Resolved | 
   const [first] = found;
   if (!first) return ABSENT;
   const value = spec.ring ? Object.freeze(found.map(({ parsed }) => parsed.value)) : first.parsed.value;
-  return { value, text: first.parsed.text, origins: found.map(({ origin }) => origin) };
+  const texts = found.map(({ parsed }) => parsed.text);
+  return { value, text: first.parsed.text, texts, origins: found.map(({ origin }) => origin) };
 }
 
 function originOf({ source, version, expiresAt }: Secret): Origin {

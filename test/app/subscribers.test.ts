@@ -5,11 +5,13 @@ import { createSubscribers } from "../../entrypoint/app/subscribers.ts";
 
 function open() {
   const lines: unknown[] = [];
+  const stop = new AbortController();
   const log = () => {};
   const error = (message: string, reason: unknown) => void lines.push([message, reason]);
   return {
     lines,
-    subscribers: createSubscribers({ debug: log, info: log, warn: log, error: error as never }),
+    stop,
+    subscribers: createSubscribers({ debug: log, info: log, warn: log, error: error as never }, stop.signal),
   };
 }
 
@@ -35,4 +37,12 @@ test("what one does to the names nobody else sees", async () => {
   const changed = ["A"];
   assert.equal(await subscribers.tell(changed), 0);
   assert.deepEqual([changed, told], [["A"], ["A"]]);
+});
+
+test("a stop does not wait for one that hangs", async () => {
+  const { stop, subscribers } = open();
+  subscribers.add(() => new Promise(() => {}));
+  const told = subscribers.tell(["A"]);
+  stop.abort({ kind: "signal" });
+  assert.equal(await told, 1);
 });

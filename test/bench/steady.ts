@@ -18,7 +18,7 @@ const run = promisify(execFile);
 export function measureReads(runs: number): Promise<Medians> {
   const names = Array.from({ length: 20 }, (_, index) => `SETTING_${index}`);
   const values: SettingValues = new Map(
-    names.map((name) => [name, { value: name, text: name, origins: [], since: "" }]),
+    names.map((name) => [name, { value: name, text: name, texts: [name], origins: [], since: "" }]),
   );
   const specs = names.map((name) => ({ name, secret: true })) as unknown as Parameters<
     typeof createSettings
