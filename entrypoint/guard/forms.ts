@@ -9,7 +9,13 @@ export interface Part {
   readonly content: string | Uint8Array;
   /** One of many lines, which are no part that a person would look for. */
   readonly isLine?: boolean;
+  /** It says where a login leads, and stands beside the password. */
+  readonly isPlace?: boolean;
 }
+
+/** What RDS and others keep in one document with a password, and everybody writes into logs, paths and variables. */
+const PLACE =
+  /^(engine|host(name)?|port|(db|database)[-_]?(name)?|(db[-_]?)?(instance|cluster)[-_]?identifier|user([-_]?name)?|schema|region)$/i;
 
 const DEEPEST = 20;
 
@@ -23,7 +29,12 @@ export function partsOf(value: unknown, path = "", depth = 0): Part[] {
   }
   // Nothing that came from a manager is so deep; a validator may well return something with circles.
   if (typeof value !== "object" || value === null || depth > DEEPEST) return [];
-  return Object.entries(value).flatMap(([key, inner]) => partsOf(inner, `${path}.${key}`, depth + 1));
+  const entries = Object.entries(value);
+  const isLogin = entries.some(([key]) => isSecretName(key));
+  return entries.flatMap(([key, inner]) => {
+    const parts = partsOf(inner, `${path}.${key}`, depth + 1);
+    return isLogin && PLACE.test(key) ? parts.map((part) => ({ ...part, isPlace: true })) : parts;
+  });
 }
 
 function insideOf(text: string, path: string, depth: number): Part[] {

@@ -20,7 +20,7 @@ export interface Mask {
   count(names: Iterable<string>): void;
   /** How often a value has been kept from being shown, by the setting's name. */
   hits(): Readonly<Record<string, number>>;
-  /** Settings, or parts of them (`DB.host`), that are too short or too common to be blanked out. */
+  /** Settings, or parts of them (`DB.host`), that are too short, too common or too harmless to be blanked out. */
   unmasked(): string[];
 }
 
@@ -117,7 +117,9 @@ export function replace(text: string, spans: Finding["spans"]): string {
 }
 
 function toEntry(key: string, parts: readonly Part[]): Entry {
-  const common = parts.filter(({ content }) => typeof content === "string" && isCommon(content));
+  const common = parts.filter(
+    ({ content, isPlace }) => isPlace || (typeof content === "string" && isCommon(content)),
+  );
   const distinct = parts.filter((part) => !common.includes(part));
   return {
     key,

@@ -187,3 +187,29 @@ test("words, short numbers, places and what repeats itself are too common to be 
   for (const distinct of ["hunter2", "ordersapi", "12345678", "s3cr3t", "https://example.com"])
     assert.ok(!isCommon(distinct), distinct);
 });
+
+test("of a login in one document the password is blanked out, and not where it leads", () => {
+  const mask = createMask();
+  const login = {
+    username: "orders_app",
+    password: VALUE,
+    host: "orders-production.internal",
+    dbname: "orders-production",
+  };
+  for (const value of [login, JSON.stringify(login), { nested: login }]) {
+    mask.add("DB", value);
+    assert.equal(
+      mask.apply("GET /orders-production/1 for orders_app"),
+      "GET /orders-production/1 for orders_app",
+    );
+    assert.match(mask.apply(`it is ${VALUE}`), /^it is \[DB\]$/);
+    assert.deepEqual(mask.find("orders-production.internal"), []);
+  }
+  assert.ok(mask.unmasked().includes("DB.dbname"));
+});
+
+test("a document without a password keeps no place for harmless", () => {
+  const mask = createMask();
+  mask.add("PLACES", { host: "secret-host.internal" });
+  assert.equal(mask.apply("at secret-host.internal"), "at [PLACES]");
+});
