@@ -10,12 +10,17 @@ if (process.report) process.report.excludeEnv = true;
 const FLUSH_MS = 1_000;
 const COMMANDS = { run, healthcheck, check, migrate, secrets, version, help } as const;
 
-process.exitCode = 70; // until a command says otherwise
 /** Set as soon as there is one: the last words, too, go through it. */
 let mask: (text: string) => string = (text) => text;
-main()
-  .catch(async (error) => (await import("./failure.ts")).logFailure(await openLog(), error))
-  .then(exit);
+// A worker thread of the app's loads this file before its own, for the mask alone: see guard/workers.ts.
+if (process.execArgv.includes("sallyport.thread")) {
+  void import("./guard/this-worker.ts");
+} else {
+  process.exitCode = 70; // until a command says otherwise
+  main()
+    .catch(async (error) => (await import("./failure.ts")).logFailure(await openLog(), error))
+    .then(exit);
+}
 
 async function main(): Promise<number> {
   const argv = process.argv.slice(2);
@@ -93,7 +98,7 @@ async function openWorld(write?: (line: string) => void) {
   const created = createMask();
   mask = created.apply;
   const log = await openLog(write);
-  maskOutput(created, log, (code) => process.exit(code));
+  maskOutput(created, { entrypoint: process.argv[1] ?? "", log, exit: (code) => process.exit(code) });
   const world: World = {
     // As it was at first: a refresh logs in again when the bootstrap variables are deleted.
     env: { ...process.env },

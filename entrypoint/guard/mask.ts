@@ -7,6 +7,10 @@ import { isCommon } from "./too-common.ts";
 export interface Mask {
   /** From now on `value` is shown as `[name]`; of an object, each text and number in it. One that is in use is named again now and then. */
   add(name: string, value: unknown): void;
+  /** Each value that is blanked out now, by its name; for threads, which share no memory. */
+  held(): (readonly [name: string, value: unknown])[];
+  /** Told of each value that comes later. */
+  watch(listener: (added: readonly [name: string, value: unknown]) => void): void;
   /** Says that a setting is confidential, and not blanked out because of its kind. */
   exempt(name: string): void;
   /** Also blanks out the login in any URL, known or not. */
@@ -35,6 +39,7 @@ const SUREST = 12;
 
 /** One value that a name has, or had. */
 interface Entry {
+  readonly value: unknown;
   readonly key: string;
   readonly forms: readonly string[];
   readonly common: readonly string[];
@@ -42,6 +47,7 @@ interface Entry {
 
 export function createMask(): Mask {
   const entries = new Map<string, Entry[]>();
+  const listeners: Parameters<Mask["watch"]>[0][] = [];
   const exempted = new Set<string>();
   const counts = new Map<string, number>();
   let matcher: Matcher | undefined;
@@ -64,9 +70,13 @@ export function createMask(): Mask {
       const all = entries.get(name) ?? [];
       const known = all.find((entry) => entry.key === key);
       const others = all.filter((entry) => entry !== known);
-      entries.set(name, [...others, known ?? toEntry(key, parts)].slice(-KEPT));
-      if (!known) matcher = undefined;
+      entries.set(name, [...others, known ?? toEntry(value, key, parts)].slice(-KEPT));
+      if (known) return;
+      matcher = undefined;
+      for (const listener of listeners) listener([name, value]);
     },
+    held: () => [...entries].flatMap(([name, all]) => all.map(({ value }) => [name, value] as const)),
+    watch: (listener) => void listeners.push(listener),
     exempt: (name) => void exempted.add(name),
     apply(text) {
       const spans = current().find(text);
@@ -116,12 +126,13 @@ export function replace(text: string, spans: Finding["spans"]): string {
   return shown + text.slice(at);
 }
 
-function toEntry(key: string, parts: readonly Part[]): Entry {
+function toEntry(value: unknown, key: string, parts: readonly Part[]): Entry {
   const common = parts.filter(
     ({ content, isPlace }) => isPlace || (typeof content === "string" && isCommon(content)),
   );
   const distinct = parts.filter((part) => !common.includes(part));
   return {
+    value,
     key,
     forms: distinct.flatMap(formsOf),
     common: common.filter(({ isLine }) => !isLine).map(({ path }) => path),

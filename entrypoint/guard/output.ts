@@ -6,6 +6,7 @@ import { type Channel, type Chunk, createChannel } from "./channel.ts";
 import { maskFileWrites } from "./file-writes.ts";
 import { maskLastWords } from "./last-words.ts";
 import type { Mask } from "./mask.ts";
+import { maskWorkers } from "./workers.ts";
 
 /** A line that is written piece by piece comes together in less; a person at a prompt does not notice it. */
 const HOLD_MS = 20;
@@ -21,11 +22,16 @@ type Sink = Writable & {
   _final?(done: (error?: Error | null) => void): void;
 };
 
-/**
- * @param log says once of each setting that its value was about to be shown
- * @param exit ends the process at once, after an error that Node would have ended it for
- */
-export function maskOutput(mask: Mask, log: Log, exit: (code: number) => void): void {
+export interface OutputOptions {
+  /** The file that this process runs: threads of the app's load it, too. */
+  readonly entrypoint: string;
+  /** Says once of each setting that its value was about to be shown. */
+  readonly log: Log;
+  /** Ends the process at once, after an error that Node would have ended it for. */
+  exit(code: number): void;
+}
+
+export function maskOutput(mask: Mask, { entrypoint, log, exit }: OutputOptions): void {
   // Both streams are made before `fs` is changed: for a file, Node's own stream keeps the function that it finds.
   const streams: readonly [number, Sink, string][] = [
     [1, process.stdout as unknown as Sink, "stdout"],
@@ -52,6 +58,10 @@ export function maskOutput(mask: Mask, log: Log, exit: (code: number) => void): 
     for (const channel of channels.values()) channel.stopHolding();
   });
   maskFileWrites(channels);
+  maskWorkers(mask, entrypoint, (names) => {
+    mask.count(names);
+    tell(names, "stdout or stderr, in a worker thread");
+  });
   maskLastWords(mask, log, exit);
   const { _rawDebug } = process as unknown as { _rawDebug: (...args: unknown[]) => void };
   Object.assign(process, {

@@ -49,8 +49,39 @@ const WAYS = [
     "opened",
   ],
   ...["write, text", "write, bytes", "writev ", "writeFile ", "file stream ", "file stream by name"],
-  ...["emitWarning", "_rawDebug", "worker", "worker's stderr", '"msg":"pino', "url", "base64"],
+  ...[
+    "emitWarning",
+    "_rawDebug",
+    "worker",
+    "worker's stderr",
+    "worker's writeSync",
+    "worker's halves",
+    "transport",
+    '"msg":"pino',
+    "url",
+    "base64",
+  ],
 ];
+
+test("a thread that runs already blanks out what a refresh brings", async () => {
+  const app = `import { Worker } from "node:worker_threads";
+    export function start(settings, context) {
+      const code = 'const { parentPort } = require("node:worker_threads"); ' +
+        'parentPort.on("message", (text) => require("node:fs").writeSync(1, "thread " + text + "\\\\n"));';
+      const thread = new Worker(code, { eval: true });
+      context.onRefresh(() => setTimeout(() => thread.postMessage(settings.SECRET), 100));
+      setInterval(() => {}, 1000);
+    }`;
+  await using bundle = startBundle({
+    config: { app: "./app.mjs", settings: { SECRET: "secret" } },
+    secrets: { secret: "the-first-secret-value" },
+    files: { "app.mjs": app },
+  });
+  await bundle.event("boot.completed");
+  bundle.put({ secret: "quite-another-secret-value" });
+  await bundle.admin("/secrets/refresh", "POST");
+  await bundle.output(/thread \[SECRET\]/);
+});
 
 suite("what the app writes otherwise stays as it is", () => {
   test("bit by bit, and in its order", async () => {
