@@ -2,22 +2,16 @@
 import { errorName, SallyportError } from "./errors.ts";
 import { logCause } from "./failure.ts";
 import type { Log } from "./log.ts";
+import type { Recycled } from "./pool/pool.ts";
 import type { Comparison } from "./settings/compare.ts";
 import type { Status } from "./status.ts";
 
 /** Who asked: `socket`, `tcp` or `SIGHUP`. */
 export type Asker = "socket" | "tcp" | "SIGHUP";
 
-export interface RecycledPool {
-  readonly name: string;
-  /** User names, where they are known. */
-  readonly from: string | undefined;
-  readonly to: string | undefined;
-}
-
 /** New values and pools that work, and are not in use yet. */
 export interface Proved {
-  readonly pools: readonly RecycledPool[];
+  readonly pools: readonly Recycled[];
   /** Can't fail and doesn't wait. */
   swap(): void;
   /** Closes what was opened for it. */
@@ -43,7 +37,7 @@ export interface Refreshed {
   readonly ms: number;
   /** Names of settings. */
   readonly changed: readonly string[];
-  readonly pools: readonly RecycledPool[];
+  readonly pools: readonly Recycled[];
   /** The app's functions that were told of it and failed; what they were told of is in use all the same. */
   readonly failedSubscribers: number;
 }
