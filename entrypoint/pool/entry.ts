@@ -65,8 +65,13 @@ export class Entry {
     const isFull = this.#limit !== undefined && this.#limit > 1 && this.#openConnections() >= this.#limit;
     if (!ends || !isFull || !kind?.dismiss) return () => this.#giveBack(room);
     const patience = AbortSignal.any([signal, AbortSignal.timeout(ROOM_MS)]);
-    await abortable(kind.dismiss(pool, patience), patience).catch(() => {});
-    return () => void this.#restore(room);
+    if (kind.load(pool).open > 1) {
+      await abortable(kind.dismiss(pool, patience), patience).catch(() => {});
+      return () => void this.#restore(room);
+    }
+    // The last one it would open again at once; but the old pools may end in time.
+    await abortable(Promise.all([...this.retirees].map(({ done }) => done)), patience).catch(() => {});
+    return () => this.#giveBack(room);
   }
 
   #giveBack(room: symbol): void {

@@ -104,6 +104,24 @@ test("what the app does on each new connection is done on the one of the proof, 
   assert.deepEqual(rows, [{ user: "app_b", name: "prepared" }]);
 });
 
+test("a pool that is refreshed again while its old one has work to end waits for that, and takes no more than its own", async () => {
+  const max = 2;
+  await using house = openHouse(stage.url("app_a"));
+  const handle = house.pools.add({ uses: ["URL"], create: create({ max }) });
+  const client = await handle.connect();
+  await client.query("begin");
+  const load = keepBusy(max, () => handle.query("select pg_sleep(0.002)"));
+  await stage.allow(max);
+  await house.rotate(stage.url("app_b"));
+  const overtaking = house.rotate(stage.url("app_a"));
+  await client.query("commit");
+  client.release();
+  await overtaking;
+  assert.ok((await load.stop()) > 0);
+  await assertOnly(stage, ["app_a"]);
+  await stage.allow(-1);
+});
+
 test("forty that are refreshed at once, at a server with room for forty and no more: nothing fails", async () => {
   const max = 2;
   const houses = Array.from({ length: 40 }, () => openHouse(stage.url("app_a")));
