@@ -9,14 +9,14 @@ COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY build.mjs tsconfig.json tsconfig.types.json ./
 COPY entrypoint/ entrypoint/
-COPY docker/compile-cache.mjs docker/
+COPY docker/bake.mjs docker/
 RUN npm run build
-# What V8 makes of the bundle, so that no start has to compile it. By this image's own Node: another one would not take it.
-RUN node dist/compile-cache.mjs
+# The bundle in parts, with what V8 makes of them, so that no start has to compile it. By this image's own Node: another one would not
+# take it.
+RUN node dist/bake.mjs
 
 FROM ${BASE}
-COPY --from=build /build/dist/entrypoint.mjs /build/dist/entrypoint.mjs.map /build/dist/entrypoint.mjs.LEGAL.txt /sallyport/
-COPY --from=build /build/dist/entrypoint.mjs.cache/ /sallyport/entrypoint.mjs.cache/
+COPY --from=build /build/dist/baked/ /sallyport/
 WORKDIR /app
 # The example has no dependencies. An app that has some: `npm ci --omit=dev` in the build stage, and copy its node_modules, too.
 COPY docker/example/sallyport.config.json docker/example/server.mjs ./

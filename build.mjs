@@ -23,6 +23,7 @@ const PARTS = {
   files: ["entrypoint/provider/files.ts"],
   infisical: ["entrypoint/provider/infisical/infisical.ts"],
   aws: ["entrypoint/provider/aws/aws.ts", "node_modules/@aws-sdk/credential-provider-http/dist-es/index.js"],
+  database: ["entrypoint/prepare.ts", "entrypoint/login.ts"],
 };
 
 /** What the AWS SDK brings along and never uses here, and what stands in its place. */
@@ -44,7 +45,7 @@ await rm("dist", { recursive: true, force: true });
 mkdirSync("dist");
 const chunks = await bundleEntrypoint();
 await writeEntrypoint(divide(chunks));
-copyFileSync("docker/compile-cache.mjs", "dist/compile-cache.mjs");
+copyFileSync("docker/bake.mjs", "dist/bake.mjs");
 
 await build({
   ...shared,
@@ -73,7 +74,8 @@ async function bundleEntrypoint() {
     // The ES builds of the AWS SDK can be shaken, its CommonJS builds can't.
     mainFields: ["module", "main"],
     // The SDK asks whether an answer is one, which loads the Web's streams. What comes from `node:http` never is.
-    define: { ReadableStream: "undefined" },
+    // Node's own clock for this loads eight modules; `unpack` has one.
+    define: { ReadableStream: "undefined", "performance.now": "now" },
     plugins: [{ name: "adapt-sources", setup: adaptSources }],
     sourcemap: "inline",
     legalComments: "none",
@@ -88,8 +90,15 @@ async function bundleEntrypoint() {
   return Promise.all(outputs.map(([path, output]) => wrapChunk(basename(path), textOf(path), output)));
 }
 
-function adaptSources({ onLoad }) {
+function adaptSources({ onLoad, onResolve }) {
   for (const [filter, contents] of LEFT_OUT) onLoad({ filter }, () => ({ contents }));
+  // To read a file, the SDK loads all that Node has for folders, watchers and terminals.
+  onResolve({ filter: /^(node:)?fs\/promises$/ }, ({ importer }) =>
+    importer.includes("/node_modules/") ? { path: "fs/promises", namespace: "read-file" } : undefined,
+  );
+  const readFile = `import { readFile as read } from "node:fs"; import { promisify } from "node:util";
+    export const readFile = promisify(read); export default { readFile };`;
+  onLoad({ filter: /^/, namespace: "read-file" }, () => ({ contents: readFile }));
   // Of its manifests the SDK reads the version.
   onLoad({ filter: /\/@aws-sdk\/[\w-]+\/package\.json$/ }, ({ path }) => {
     const { version } = JSON.parse(readFileSync(path, "utf8"));
@@ -208,7 +217,7 @@ function layPart({ chunks }) {
   let text = "//({";
   const maps = [];
   for (const { name, body, map } of chunks) {
-    text += `"${name}":(function(module,exports,require,demand,summon){`;
+    text += `"${name}":(function(module,exports,require,demand,summon,now){`;
     maps.push({ column: text.length, map });
     text += `${body}}),`;
   }

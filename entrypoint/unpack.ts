@@ -20,20 +20,30 @@ type Chunk = (
   require: Load,
   demand: Load,
   summon: Load,
+  now: () => number,
 ) => void;
 type Chunks = Readonly<Record<string, Chunk>>;
 
-/** `docker/compile-cache.mjs` asks by this name for what was compiled. */
+/** `docker/bake.mjs` asks by this name for what was compiled. */
 const COMPILED = Symbol.for("sallyport.compiled");
 
 /** Loads the first module of the first part. */
 export function unpack(bundle: ImportMeta, parts: readonly Part[]): void {
-  if ("getBuiltinModule" in process && "withResolvers" in Promise) {
+  const fault = whatIsMissing(bundle, parts);
+  if (fault === undefined) {
     createLoader(bundle, parts)(parts[0]?.chunks[0] as string);
     return;
   }
-  process.stderr.write(`Sallyport needs Node 22.19 or later; this is ${process.version}.\n`);
+  process.stderr.write(`${fault}\n`);
   process.exitCode = 78;
+}
+
+function whatIsMissing({ filename }: ImportMeta, [first]: readonly Part[]): string | undefined {
+  if (!("getBuiltinModule" in process && "withResolvers" in Promise))
+    return `Sallyport needs Node 22.19 or later; this is ${process.version}.`;
+  const { existsSync, statSync } = process.getBuiltinModule("node:fs");
+  if (existsSync(partsOf(filename)) || statSync(filename).size > (first as Part).beforeEnd) return undefined;
+  return `${partsOf(filename)} is missing: copy all of the folder that bake.mjs has made, or the whole entrypoint.mjs.`;
 }
 
 /** As `require`, for the modules of the bundle, builtins, and what a package looks for and does without. */
@@ -51,13 +61,18 @@ function createLoader(bundle: ImportMeta, parts: readonly Part[]): Load {
     compiled.set(part, chunks);
     const module = { exports: {} };
     modules.set(id, module);
-    chunks[id]?.(module, module.exports, load, demand, summon);
+    chunks[id]?.(module, module.exports, load, demand, summon, now);
     return module.exports;
   };
   const demand = async (name: string) => load(name);
   // Of this file, which is a module: a script that imports by itself makes Node print a warning.
   const summon = (name: string) => import(name);
   return load;
+}
+
+/** Milliseconds, in place of `performance.now()`. */
+function now(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 function compile(part: Part, { filename, url }: ImportMeta): Chunks {
@@ -72,8 +87,10 @@ function compile(part: Part, { filename, url }: ImportMeta): Chunks {
 }
 
 /** Only these bytes: the whole file would stay in memory for as long as any text out of it does. */
-function readCode({ length, beforeEnd }: Part, filename: string): string {
-  const { closeSync, fstatSync, openSync, readSync } = process.getBuiltinModule("node:fs");
+function readCode({ name, length, beforeEnd }: Part, filename: string): string {
+  const { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } =
+    process.getBuiltinModule("node:fs");
+  if (existsSync(partsOf(filename))) return readFileSync(`${partsOf(filename)}${name}`, "latin1");
   const bytes = Buffer.allocUnsafe(length);
   const file = openSync(filename, "r");
   readSync(file, bytes, 0, length, fstatSync(file).size - beforeEnd);
@@ -84,8 +101,13 @@ function readCode({ length, beforeEnd }: Part, filename: string): string {
 /** V8 refuses what another version of it has made, and compiles. */
 function readCache({ name }: Part, filename: string): { cachedData?: Buffer } {
   const { existsSync, readFileSync } = process.getBuiltinModule("node:fs");
-  const path = `${filename}.cache/${name}`;
+  const path = `${partsOf(filename)}${name}.cache`;
   return existsSync(path) ? { cachedData: readFileSync(path) } : {};
+}
+
+/** Where `docker/bake.mjs` has laid them out, if it has. */
+function partsOf(filename: string): string {
+  return `${filename}.parts/`;
 }
 
 function loadForeign(name: string, { url }: ImportMeta): unknown {

@@ -1,8 +1,7 @@
 /** The bundle's own form: parts that are compiled when they are needed, from a cache where there is one. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -34,6 +33,12 @@ function copyBundle(): string {
   return `${folder}/entrypoint.mjs`;
 }
 
+async function bake(node: string): Promise<string> {
+  const folder = makeFolder();
+  await run(node, [`${DIST}bake.mjs`, `${DIST}entrypoint.mjs`, folder]);
+  return `${folder}/entrypoint.mjs`;
+}
+
 for (const { version, path: node } of NODES) {
   test(`a command compiles what it needs and no more, on Node ${version}`, async () => {
     const entrypoint = copyBundle();
@@ -47,13 +52,18 @@ for (const { version, path: node } of NODES) {
     assert.ok(!("aws" in probed));
   });
 
-  test(`what compile-cache.mjs has laid beside the bundle is taken, on Node ${version}`, async () => {
-    const entrypoint = copyBundle();
-    await run(node, [`${DIST}compile-cache.mjs`, entrypoint]);
-    const cached = readdirSync(`${entrypoint}.cache`);
-    for (const part of ["edge", "boot", "aws"])
-      assert.ok(cached.includes(part), `${part} is not in ${cached}`);
+  test(`what bake.mjs makes of the bundle has nothing to compile, on Node ${version}`, async () => {
+    const entrypoint = await bake(node);
+    const files = readdirSync(`${entrypoint}.parts`);
+    for (const part of ["edge", "boot", "aws", "files", "infisical"])
+      assert.ok(files.includes(`${part}.cache`), `${part}.cache is not in ${files}`);
+    assert.ok(statSync(entrypoint).size < 20_000, "the parts are not in the file that Node scans");
     assert.deepEqual(await partsOf(entrypoint, "help", node), { edge: false, boot: false });
+    assert.deepEqual(await partsOf(entrypoint, "version", node), {
+      edge: false,
+      boot: false,
+      version: "none",
+    });
   });
 }
 
@@ -68,11 +78,18 @@ for (const { version, path: node } of NODES) {
 }
 
 test("a cache of another Node or a broken one is no obstacle", async () => {
-  const entrypoint = copyBundle();
-  await run(NODES[0].path, [`${DIST}compile-cache.mjs`, entrypoint]);
-  writeFileSync(join(`${entrypoint}.cache`, "boot"), "not what V8 has written");
+  const entrypoint = await bake(NODES[0].path);
+  writeFileSync(`${entrypoint}.parts/boot.cache`, "not what V8 has written");
   const { stdout } = await run(NODES[2].path, [entrypoint, "help"]);
   assert.match(stdout, /healthcheck/);
+});
+
+test("without its parts, a baked bundle says what is missing", async () => {
+  const entrypoint = await bake(NODES[0].path);
+  rmSync(`${entrypoint}.parts`, { recursive: true });
+  const failed = await run(NODES[0].path, [entrypoint, "help"]).catch((error) => error);
+  assert.equal(failed.code, 78);
+  assert.match(failed.stderr, /entrypoint\.mjs\.parts\/ is missing: copy all of the folder/);
 });
 
 test("with --enable-source-maps a stack names the source, not the bundle", async () => {

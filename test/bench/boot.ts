@@ -4,7 +4,7 @@ import { interleave, type Medians, type Peer, timeFirstLine } from "./measure.ts
 import { type Stage, setStage, type Way } from "./stage.ts";
 
 const CORE: readonly Way[] = [
-  ...(["bare", "signed", "sdk", "sallyport", "sallyport, uncached"] as const),
+  ...(["bare", "signed", "sdk", "sallyport", "sallyport, not baked"] as const),
   ...(["sallyport, Infisical", "sallyport, files"] as const),
 ];
 /** They take half a second a secret. */

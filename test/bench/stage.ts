@@ -15,12 +15,12 @@ const PEERS = fileURLToPath(new URL("./peers/", import.meta.url));
 /** By whose work the app gets its secrets. */
 export type Way =
   | ("bare" | "signed" | "sdk" | "shell")
-  | ("sallyport" | "sallyport, uncached" | "sallyport, Infisical" | "sallyport, files");
+  | ("sallyport" | "sallyport, not baked" | "sallyport, Infisical" | "sallyport, files");
 
 export interface Stage {
   /** Where all of them lie and start. */
   readonly folder: string;
-  /** With its compile cache, as in the image. */
+  /** Baked, as in the image. */
   readonly entrypoint: string;
   /** @param app another one than the app that shows its first line */
   command(way: Way, env?: Record<string, string>, app?: "app.mjs" | "server.mjs" | "flood.mjs"): Command;
@@ -37,14 +37,14 @@ export async function setStage(count: number, latencyMs: number): Promise<Stage>
   const { aws, infisical } = JSON.parse(String(line));
   const keys = { AWS_REGION: aws.REGION, AWS_DEFAULT_REGION: aws.REGION, ...aws };
   const run = (program: string, file: string, ...args: string[]) => [program, join(folder, file), ...args];
-  const boot = (config: string) => run(NODE, "cached/entrypoint.mjs", "--config", join(folder, config));
+  const boot = (config: string) => run(NODE, "baked/entrypoint.mjs", "--config", join(folder, config));
   const ways: Record<Way, Pick<Command, "command" | "env">> = {
     bare: { command: [], env: {} },
     signed: { command: run(NODE, "signed.mjs"), env: aws },
     sdk: { command: run(NODE, "sdk.cjs"), env: keys },
     shell: { command: run("sh", "shell.sh"), env: keys },
     sallyport: { command: boot("aws.json"), env: { ENVIRONMENT: "aws", ...aws } },
-    "sallyport, uncached": {
+    "sallyport, not baked": {
       command: run(NODE, "entrypoint.mjs", "--config", join(folder, "aws.json")),
       env: { ENVIRONMENT: "aws", ...aws },
     },
@@ -53,7 +53,7 @@ export async function setStage(count: number, latencyMs: number): Promise<Stage>
   };
   return {
     folder,
-    entrypoint: join(folder, "cached/entrypoint.mjs"),
+    entrypoint: join(folder, "baked/entrypoint.mjs"),
     command(way, env, app = "app.mjs") {
       const { command, env: own } = ways[way];
       const path = join(folder, app);
@@ -69,12 +69,11 @@ export async function setStage(count: number, latencyMs: number): Promise<Stage>
   };
 }
 
-/** The bundle as it lies in the image, with its compile cache, and once without. */
+/** The bundle as it lies in the image, and once as it is published. */
 async function layPeers(folder: string): Promise<void> {
   cpSync(PEERS, folder, { recursive: true });
   cpSync(join(DIST, "entrypoint.mjs"), join(folder, "entrypoint.mjs"));
-  cpSync(join(DIST, "entrypoint.mjs"), join(folder, "cached/entrypoint.mjs"));
-  execFileSync(NODE, [join(DIST, "compile-cache.mjs"), join(folder, "cached/entrypoint.mjs")]);
+  execFileSync(NODE, [join(DIST, "bake.mjs"), join(DIST, "entrypoint.mjs"), join(folder, "baked")]);
   // As the documentation of esbuild has it for Node.
   const options = { bundle: true, platform: "node", format: "cjs" } as const;
   await build({ ...options, entryPoints: [join(PEERS, "sdk.mjs")], outfile: join(folder, "sdk.cjs") });

@@ -1,16 +1,25 @@
-// Lays V8's compiled code beside entrypoint.mjs, in entrypoint.mjs.cache/, so that a container need not compile at every start.
+// Makes of entrypoint.mjs what lies in an image, where a start has nothing to compile: a folder with the bundle's top and its parts, and
+// beside each part what V8 makes of it.
 //
-//   node compile-cache.mjs [path of entrypoint.mjs]
+//   node bake.mjs [path of entrypoint.mjs] [folder]
 //
-// V8 takes it only from the very Node (and Node options) that made it, and compiles as usual otherwise: run it in the build stage of
-// an image, whose Node is the final one's. What is worth keeping is what a boot runs, so this boots a few times against managers
+// V8 takes its code only from the very Node (and Node options) that made it, and compiles as usual otherwise: run it in the build stage
+// of an image, whose Node is the final one's. What is worth keeping is what a boot runs, so this boots a few times against managers
 // that it plays itself on loopback. No network is needed.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const SELF = fileURLToPath(import.meta.url);
@@ -37,29 +46,49 @@ const ANSWERS = [
 ];
 
 if (folder) keepCompiled(folder);
-else await bake(resolve(process.argv[2] ?? join(import.meta.dirname, "entrypoint.mjs")));
+else {
+  const [bundle = join(import.meta.dirname, "entrypoint.mjs"), baked = join(dirname(bundle), "baked")] =
+    process.argv.slice(2);
+  await bake(layOut(resolve(bundle), resolve(baked)));
+}
 
 /** Inside the process that boots. What an earlier boot has kept is in what this one keeps. */
 function keepCompiled(folder) {
   const scripts = new Map();
   globalThis[COMPILED] = scripts;
   process.on("exit", () => {
-    for (const [name, script] of scripts) writeFileSync(join(folder, name), script.createCachedData());
+    for (const [name, script] of scripts)
+      writeFileSync(join(folder, `${name}.cache`), script.createCachedData());
   });
 }
 
+/** Node reads and scans all of the file that it starts, so of the parts there is none in it. */
+function layOut(bundle, baked) {
+  const lines = readFileSync(bundle, "latin1").split("\n");
+  const isPart = (line) => line.startsWith("//({");
+  const names = lines
+    .filter((line) => /^ {2}\{"name":/.test(line))
+    .map((line) => JSON.parse(line.slice(0, -1)).name);
+  const entrypoint = join(baked, "entrypoint.mjs");
+  rmSync(baked, { recursive: true, force: true });
+  mkdirSync(`${entrypoint}.parts`, { recursive: true });
+  writeFileSync(entrypoint, lines.filter((line) => !isPart(line)).join("\n"), { mode: 0o755 });
+  for (const [index, line] of lines.filter(isPart).entries())
+    writeFileSync(join(`${entrypoint}.parts`, names[index]), line.slice("//".length));
+  for (const suffix of [".map", ".LEGAL.txt"])
+    if (existsSync(bundle + suffix)) copyFileSync(bundle + suffix, entrypoint + suffix);
+  return entrypoint;
+}
+
 async function bake(entrypoint) {
-  const cache = `${entrypoint}.cache`;
-  const cwd = mkdtempSync(join(tmpdir(), "compile-cache-"));
+  const cwd = mkdtempSync(join(tmpdir(), "bake-"));
   const managers = createServer(answer).listen(0, "127.0.0.1");
   try {
     await once(managers, "listening");
-    rmSync(cache, { recursive: true, force: true });
-    mkdirSync(cache);
     layApp(cwd);
     const url = `http://127.0.0.1:${managers.address().port}`;
     for (const environment of environments(url)) {
-      const env = { ...environment, KEEP_COMPILED_IN: cache };
+      const env = { ...environment, KEEP_COMPILED_IN: `${entrypoint}.parts` };
       await boot((...args) => spawn(process.execPath, ["--import", SELF, entrypoint, ...args], { cwd, env }));
     }
   } finally {
