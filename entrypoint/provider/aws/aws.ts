@@ -1,5 +1,5 @@
 /** AWS Secrets Manager: what is asked for, in the fewest calls, through one client a region. */
-import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { SecretsManagerClient, type SecretsManagerClientConfig } from "@aws-sdk/client-secrets-manager";
 import type { AwsCredentialIdentity } from "@aws-sdk/types";
 import { abortable } from "../../abort.ts";
 import type { SecretRef } from "../../config/address.ts";
@@ -32,8 +32,11 @@ export function openSecretsManager(
       region,
       credentials: async () => credentials as AwsCredentialIdentity,
       ...endpointFor("SECRETS_MANAGER", env),
+      ...optionsIn(env),
       maxAttempts: 1, // retry() is the one policy, and it obeys the boot's signal
     });
+    // It looks through all values for what to leave out of a log that nobody keeps.
+    client.middlewareStack.remove("loggerMiddleware");
     clients.set(region, client);
     return client;
   };
@@ -42,6 +45,8 @@ export function openSecretsManager(
     title,
     async identify(signal) {
       const source = findIdentity(env, region, log);
+      // What takes time to make is made while the credentials are on their way.
+      setImmediate(() => clientIn(region));
       credentials = await retry(() => resolveOnce(source, signal), {
         target: source.title,
         signal,
@@ -64,6 +69,18 @@ export function openSecretsManager(
     close() {
       for (const client of clients.values()) client.destroy();
     },
+  };
+}
+
+/** What the SDK would look for in `~/.aws`, too, which no container has. */
+function optionsIn(env: ProviderContext["env"]): SecretsManagerClientConfig {
+  return {
+    useFipsEndpoint: env.AWS_USE_FIPS_ENDPOINT === "true",
+    useDualstackEndpoint: env.AWS_USE_DUALSTACK_ENDPOINT === "true",
+    userAgentAppId: async () => env.AWS_SDK_UA_APP_ID,
+    authSchemePreference: [],
+    retryMode: "standard",
+    defaultsMode: "legacy",
   };
 }
 

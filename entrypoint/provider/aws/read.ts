@@ -42,7 +42,7 @@ export interface ReadResult {
 
 /** What the API takes in one call. */
 const BATCH_SIZE = 20;
-const BATCHES_AT_ONCE = 5;
+const BATCHES_AT_ONCE = 10;
 const SINGLES_AT_ONCE = 10;
 
 /**
