@@ -93,8 +93,7 @@ export function hideHeld(specs: readonly SettingSpec[], values: SettingValues, m
   for (const spec of specs) {
     const held = values.get(spec.name);
     if (!held || !spec.secret || isPlain(spec)) continue;
-    mask.add(spec.name, held.text);
-    mask.add(spec.name, held.value);
+    for (const it of new Set([held.text, held.value])) mask.add(spec.name, it);
   }
 }
 

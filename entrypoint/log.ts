@@ -38,8 +38,10 @@ interface Head {
   readonly message: string;
 }
 
-/** Values are masked one by one: a value that looks like a key or a number of the line must not break it. */
+/** Most lines have nothing to hide. Else values are masked one by one: one that looks like a key or a number must not break the line. */
 function renderAsJson(head: Head, fields: LogFields, mask: (text: string) => string): string {
+  const line = JSON.stringify({ ...head, ...fields, ...head });
+  if (mask(line) === line) return line;
   const hide = (key: string, value: unknown) => {
     if (key === "time" || key === "level" || key === "event") return value;
     if (typeof value === "string") return mask(value);

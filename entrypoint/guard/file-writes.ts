@@ -1,5 +1,5 @@
 /** The functions of `node:fs` that write to stdout and stderr without their streams, as loggers do. */
-import fs from "node:fs";
+import type { Stats } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
 import type { Channel, Chunk } from "./channel.ts";
 
@@ -8,6 +8,8 @@ type Callback = (error: Error | null, written?: number, data?: unknown) => void;
 // biome-ignore lint/suspicious/noExplicitAny: functions of `fs`, with all that they may be called with
 type Anything = any;
 
+/** What the app gets, too, and not a copy of it. */
+const fs = process.getBuiltinModule("node:fs");
 const RETRY_MS = 5;
 
 /** @param channels by file descriptor; those of what is opened by a name of the same files join them */
@@ -121,7 +123,7 @@ function writeAll(
 
 /** Finds the channel of a file that is open as stdout or stderr. */
 interface Standard {
-  of(stats: fs.Stats | undefined): Channel | undefined;
+  of(stats: Stats | undefined): Channel | undefined;
 }
 
 /**
@@ -137,7 +139,7 @@ function findStandard(channels: ReadonlyMap<number, Channel>): Standard {
   return { of: (stats) => stats && known.get(identityOf(stats)) };
 }
 
-function identityOf({ dev, ino }: fs.Stats): string {
+function identityOf({ dev, ino }: Stats): string {
   return `${dev}:${ino}`;
 }
 

@@ -81,7 +81,8 @@ export function formsOf({ content, isLine = false }: Part): string[] {
   // As JSON has a Buffer. Not of each line of a long value: so many numbers look alike, which costs time.
   if (!isLine && bytes.length <= LONG) forms.add(bytes.join());
   // A document that is encoded as a whole, and quotes the value.
-  const json = typeof content === "string" && content.length <= LONG ? inJson(content) : content;
+  const isPlain = typeof content !== "string" || content.length > LONG || SIMPLE.test(content);
+  const json = isPlain ? content : inJson(content);
   if (json !== content) for (const form of innerForms(Buffer.from(json as string))) forms.add(form);
   return [...forms];
 }
@@ -119,8 +120,7 @@ function inInspection(text: string): string[] {
 function byteForms(bytes: Buffer): string[] {
   const base64 = bytes.toString("base64");
   if (bytes.length > LONG) return withUrlForm(base64);
-  const hex = bytes.toString("hex");
-  const inspected = hex.slice(0, 2 * INSPECTED_BYTES).replace(/..(?=.)/g, "$& ");
+  const inspected = bytes.toString("hex", 0, INSPECTED_BYTES).replace(/..(?=.)/g, "$& ");
   return [inspected, ...withUrlForm(base64), ...innerForms(bytes)];
 }
 

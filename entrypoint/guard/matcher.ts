@@ -78,16 +78,21 @@ function createTable(patterns: readonly string[], width: number): Table {
   const shifts = new Uint8Array(SLOTS).fill(width - 2);
   const buckets = new Map<number, string[]>();
   for (const pattern of patterns) {
-    for (let at = 2; at < width; at++) {
-      const slot = slotOf(pattern, at);
-      shifts[slot] = Math.min(shifts[slot] as number, width - 1 - at);
-    }
+    noteShifts(pattern, width, shifts);
     const slot = slotOf(pattern, width - 1);
     const bucket = buckets.get(slot);
     if (bucket) bucket.push(pattern);
     else buckets.set(slot, [pattern]);
   }
   return { width, shifts, buckets };
+}
+
+/** A function by itself, as `noteEnds` is: a loop in a loop is so long that V8 would stop to optimize it, for once. */
+function noteShifts(pattern: string, width: number, shifts: Uint8Array): void {
+  for (let at = 2; at < width; at++) {
+    const slot = slotOf(pattern, at);
+    if ((shifts[slot] as number) > width - 1 - at) shifts[slot] = width - 1 - at;
+  }
 }
 
 /** Where the next window ends that may be a pattern's first one; behind the text's end when there is none. */
@@ -174,15 +179,17 @@ interface Beginnings {
   longestAtEnd(text: string): number;
 }
 
+function noteEnds(pattern: string, width: number, lengths: Uint16Array): void {
+  for (let length = 1; length < width; length++) {
+    const slot = pattern.charCodeAt(length - 1) & 0xff;
+    lengths[slot] = (lengths[slot] as number) | (1 << length);
+  }
+}
+
 /** Most lines end in a character in which no beginning ends, a line feed: for them it is one look into a table. */
 function collectBeginnings(patterns: readonly string[], width: number): Beginnings {
   const lengths = new Uint16Array(256); // by the last character, a bit for each length
-  for (const pattern of patterns) {
-    for (let length = 1; length < width; length++) {
-      const slot = pattern.charCodeAt(length - 1) & 0xff;
-      lengths[slot] = (lengths[slot] as number) | (1 << length);
-    }
-  }
+  for (const pattern of patterns) noteEnds(pattern, width, lengths);
   let all: Set<string> | undefined; // not before a write ends in the middle of a line
   return {
     mayEndIn: (code) => lengths[code & 0xff] !== 0,

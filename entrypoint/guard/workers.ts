@@ -1,9 +1,12 @@
 /** The mask in worker threads: what they write to descriptors themselves, as pino's transports do, goes past the main thread's streams. */
 import { syncBuiltinESMExports } from "node:module";
-import threads, { type WorkerOptions } from "node:worker_threads";
+import type { WorkerOptions } from "node:worker_threads";
 import { type Channel, createChannel } from "./channel.ts";
 import { maskFileWrites } from "./file-writes.ts";
 import { createMask, type Mask } from "./mask.ts";
+
+/** What the app gets, too, and not a copy of it. */
+const threads = process.getBuiltinModule("node:worker_threads");
 
 /** Under it a thread finds what is to be blanked out, and hears of what comes later. */
 const KEY = "sallyport.mask";
