@@ -1,4 +1,5 @@
 /** The probe: asks the admin socket with `node:net`, because it runs every few seconds and must cost little more than Node itself. */
+import { existsSync } from "node:fs";
 import { connect } from "node:net";
 
 /** How long the container may take to answer; Docker's and ECS's own limits start at 2 s and more. */
@@ -13,7 +14,7 @@ export interface ProbeResult {
 
 /** Asks the first socket that is there. With `live`, a boot that makes progress is enough. */
 export async function healthcheck(sockets: readonly string[], live: boolean): Promise<ProbeResult> {
-  for (const path of sockets) {
+  for (const path of sockets.filter((path) => existsSync(path))) {
     const answer = await ask(path, live ? "/health?live" : "/health");
     if (answer) return { healthy: answer.status === 200, answered: true, message: answer.body.trim() };
   }
