@@ -8,7 +8,6 @@ import type { ParsedConfig } from "./config/config.ts";
 import { openDoors } from "./doors.ts";
 import { SallyportError } from "./errors.ts";
 import { type BootRequest, fetchSettings, openConfig } from "./load.ts";
-import { prepareDatabase } from "./prepare.ts";
 import type { StopCause } from "./shutdown.ts";
 import { enter } from "./status.ts";
 import { type Boot, startDeadline, step, type World } from "./step.ts";
@@ -27,12 +26,11 @@ export async function boot(request: BootRequest, world: World): Promise<ParsedCo
   live.swap(await fetchSettings(config, boot));
   await checkSurroundings(config, boot);
 
-  if (config.database)
-    await prepareDatabase(
-      config.database,
-      { directory: config.directory, readText, settings, log: context.log },
-      boot,
-    );
+  if (config.database) {
+    const { prepareDatabase } = await import("./prepare.ts");
+    const options = { directory: config.directory, readText, settings, log: context.log };
+    await prepareDatabase(config.database, options, boot);
+  }
   await warm(config, settings, context, boot);
   const app = await startApp(config, { args: request.args, settings, readText, context }, boot);
   closers.push({ name: "the app", close: () => app.close(signalOf(world.signal.reason)) });
@@ -53,6 +51,7 @@ export async function migrateOnly(request: BootRequest, world: World): Promise<v
   const { settings, readText } = live;
   live.swap(await fetchSettings(config, boot));
   await checkSurroundings(config, boot);
+  const { prepareDatabase } = await import("./prepare.ts");
   const options = { directory: config.directory, readText, settings, log: context.log };
   await prepareDatabase({ ...config.database, mode: "run" }, options, boot);
 }

@@ -1,5 +1,6 @@
 /** Ground floor: reads a file that is one. */
-import { readFile, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs";
+import { promisify } from "node:util";
 
 export interface FileContent {
   readonly bytes: Buffer;
@@ -11,8 +12,8 @@ export interface FileContent {
  * @throws the system's error, ENOTFILE, or EFBIG beyond `maxBytes`
  */
 export async function readRegularFile(path: string, maxBytes: number): Promise<FileContent> {
-  const stats = await stat(path);
+  const stats = await promisify(stat)(path);
   if (!stats.isFile()) throw Object.assign(new Error("not a regular file"), { code: "ENOTFILE" });
   if (stats.size > maxBytes) throw Object.assign(new Error("too large"), { code: "EFBIG" });
-  return { bytes: await readFile(path), modified: stats.mtime };
+  return { bytes: await promisify(readFile)(path), modified: stats.mtime };
 }

@@ -5,7 +5,7 @@ import type { ParsedConfig } from "./config/config.ts";
 import { type Problem, SallyportError } from "./errors.ts";
 import { fetchSettings, hideHeld } from "./load.ts";
 import type { Log } from "./log.ts";
-import { type Login, logIn } from "./login.ts";
+import type { Login, logIn } from "./login.ts";
 import type { Pools } from "./pool/pool.ts";
 import { createRefresh, type Proved, type Refresh } from "./refresh.ts";
 import { type Comparison, compareSettings } from "./settings/compare.ts";
@@ -83,7 +83,7 @@ async function prove(
   const { settings } = createSettings(config.settings, values);
   const isConcerned = Object.values(config.database?.connection ?? {}).some((name) => names.has(name ?? ""));
   const [login, prepared] = await Promise.all([
-    isConcerned ? logIn(config, settings, signal, log) : undefined,
+    isConcerned ? logInFresh(config, settings, signal, log) : undefined,
     pools.prepare(names, settings, signal).catch((error: unknown) => ({ error })),
   ]);
   const failures = [...(login?.problems ?? []), ...("error" in prepared ? problemsOf(prepared.error) : [])];
@@ -115,12 +115,17 @@ export function openReports(
     async probe() {
       const signal = AbortSignal.any([world.signal, AbortSignal.timeout(PROBE_MS)]);
       const [login, reports] = await Promise.all([
-        logIn(config, live.settings, signal, world.log),
+        logInFresh(config, live.settings, signal, world.log),
         pools.probe(live.settings, signal),
       ]);
       return login ? [toReport(login), ...reports] : reports;
     },
   };
+}
+
+async function logInFresh(...asked: Parameters<typeof logIn>): Promise<Login | undefined> {
+  const [{ database }] = asked;
+  return database && (await import("./login.ts")).logIn(...asked);
 }
 
 function toReport({ problems, ...login }: Login): LoginReport {

@@ -1,6 +1,5 @@
 /** Opens the admin socket where only this user can. */
-import { rmSync } from "node:fs";
-import { unlink } from "node:fs/promises";
+import { rmSync, unlinkSync } from "node:fs";
 import type { Server } from "node:http";
 import { connect } from "node:net";
 import { errorName, SallyportError } from "../errors.ts";
@@ -33,11 +32,16 @@ async function listens(server: Server, path: string): Promise<boolean> {
     );
   }
   // Left behind by a process that was killed. In a shared folder only its owner can remove it.
-  const removed = await unlink(path).then(
-    () => true,
-    () => false,
-  );
-  return removed && (await tryListen(server, path)) === "listening";
+  return removes(path) && (await tryListen(server, path)) === "listening";
+}
+
+function removes(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function tryListen(server: Server, path: string): Promise<string> {

@@ -1,5 +1,4 @@
 /** Runs an unmodified server as `node server.js` would: main guards hold, `process.argv` and `process.env` are what it expects. */
-import Module from "node:module";
 import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { watchForStuckModule, whenDrained } from "./drained.ts";
@@ -17,7 +16,8 @@ export async function wrapServer({ path, ready, names, readText }: AppRequest): 
   installOverlay(names, readText);
 
   // `import()` would run the file with `require.main` and `import.meta.main` false; this is how Node itself starts a script.
-  (Module as unknown as { runMain(path: string): void }).runMain(path);
+  const Module = process.getBuiltinModule("node:module") as unknown as { runMain(path: string): void };
+  Module.runMain(path);
   watchForStuckModule(pathToFileURL(path).href);
   // It gives no promise back, and a worker may well await its life's work at the top level, so "loaded" waits for no module.
   await (ready === "listening" ? watch.listening : nextTurn());

@@ -1,5 +1,5 @@
 /** The config room: finds the file, checks all of it, and gives back what the other rooms need with nothing left to parse. */
-import { access, readFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseDuration } from "../duration.ts";
@@ -55,7 +55,7 @@ const FILE_NAMES = ["sallyport.config.json", "sallyport.config.mjs", "sallyport.
 
 /** @throws {SallyportError} CONFIG_INVALID or ENVIRONMENT_INVALID with every problem found */
 export async function loadConfig(asked: ConfigRequest): Promise<ParsedConfig> {
-  const file = await findFile(asked);
+  const file = findFile(asked);
   const input = await readConfig(file);
   const problems = findProblems(configSchema, input);
   if (problems.length > 0)
@@ -65,11 +65,11 @@ export async function loadConfig(asked: ConfigRequest): Promise<ParsedConfig> {
   const directory = dirname(file);
   const settings = parseSettings(config.settings, problems);
   const admin = parseAdmin(config.admin, directory, settings, problems);
-  const database = await parseDatabase(config.database, directory, settings, problems);
+  const database = parseDatabase(config.database, directory, settings, problems);
   const warm = config.warm === undefined ? undefined : resolve(directory, config.warm);
-  if (warm !== undefined && !(await exists(warm)))
+  if (warm !== undefined && !existsSync(warm))
     problems.push({ subject: "warm", message: `there is no file ${warm}` });
-  const app = await parseApp(config.app, asked, directory, problems);
+  const app = parseApp(config.app, asked, directory, problems);
   const times = parseTimes(config, problems);
   const unknown = environmentProblems(asked.environment, config);
   if (problems.length > 0) throw invalid(file, [...problems, ...unknown]);
@@ -99,7 +99,7 @@ export async function loadConfig(asked: ConfigRequest): Promise<ParsedConfig> {
 export async function loadAdminSocket(
   asked: Pick<ConfigRequest, "cwd" | "file">,
 ): Promise<string | undefined> {
-  const file = await findFile(asked);
+  const file = findFile(asked);
   const input = (await readConfig(file)) as { admin?: { socket?: unknown } } | null;
   const socket = input?.admin?.socket;
   return typeof socket === "string" ? resolve(dirname(file), socket) : undefined;
@@ -127,12 +127,9 @@ function parseTimes(config: Config, problems: Problem[]): Times {
   };
 }
 
-async function findFile({ cwd, file }: Pick<ConfigRequest, "cwd" | "file">): Promise<string> {
+function findFile({ cwd, file }: Pick<ConfigRequest, "cwd" | "file">): string {
   if (file !== undefined) return resolve(cwd, file);
-  const present: string[] = [];
-  for (const name of FILE_NAMES) {
-    if (await exists(resolve(cwd, name))) present.push(name);
-  }
+  const present = FILE_NAMES.filter((name) => existsSync(resolve(cwd, name)));
   if (present.length > 1) {
     throw new SallyportError("CONFIG_INVALID", `${cwd} holds ${present.join(" and ")}: which one counts?`, {
       hint: "Keep one of them, or name one with --config FILE.",
@@ -148,7 +145,7 @@ async function findFile({ cwd, file }: Pick<ConfigRequest, "cwd" | "file">): Pro
 
 async function readConfig(file: string): Promise<unknown> {
   try {
-    if (file.endsWith(".json")) return JSON.parse((await readFile(file, "utf8")).replace(/^\uFEFF/, ""));
+    if (file.endsWith(".json")) return JSON.parse(readFileSync(file, "utf8").replace(/^\uFEFF/, ""));
     const module = (await import(pathToFileURL(file).href)) as { default?: unknown };
     if (module.default !== undefined) return module.default;
   } catch (error) {
@@ -174,17 +171,17 @@ function environmentProblems(environment: string | undefined, input: unknown): P
     : at(`is '${environment}', which the config doesn't have${suggestion(environment, known)}`);
 }
 
-async function parseApp(
+function parseApp(
   app: Config["app"],
   asked: ConfigRequest,
   directory: string,
   problems: Problem[],
-): Promise<AppConfig | undefined> {
+): AppConfig | undefined {
   const declared = typeof app === "object" ? { ready: "listening" as const, ...app } : undefined;
   const path = asked.app !== undefined ? resolve(asked.cwd, asked.app) : (declared?.wrap ?? app);
   if (typeof path !== "string") return undefined;
   const absolute = resolve(directory, path);
-  if (!(await exists(absolute))) problems.push({ subject: "app", message: `there is no file ${absolute}` });
+  if (!existsSync(absolute)) problems.push({ subject: "app", message: `there is no file ${absolute}` });
   // An app named only on the command line is a server as it is, just as `node app` would take it.
   return { path: absolute, wrap: typeof app !== "string", ready: declared?.ready ?? "listening" };
 }
@@ -195,11 +192,4 @@ function invalid(file: string, problems: readonly Problem[]): SallyportError {
     hint: "Correct the config file and build the image again.",
     problems,
   });
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

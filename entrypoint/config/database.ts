@@ -1,5 +1,5 @@
 /** The `database` part of the config. */
-import { access, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseDuration } from "../duration.ts";
 import type { Problem } from "../errors.ts";
@@ -41,12 +41,12 @@ export interface DatabaseConfig {
 
 const NAMES = ["url", "host", "port", "user", "password", "name", "tls"] as const;
 
-export async function parseDatabase(
+export function parseDatabase(
   config: DatabaseDeclaration | undefined,
   directory: string,
   settings: readonly SettingSpec[],
   problems: Problem[],
-): Promise<DatabaseConfig | undefined> {
+): DatabaseConfig | undefined {
   if (!config) return undefined;
   const migrate: Exclude<DatabaseDeclaration["migrate"], string | undefined> =
     typeof config.migrate === "string" ? { mode: config.migrate } : (config.migrate ?? {});
@@ -68,14 +68,14 @@ export async function parseDatabase(
   const folder = typeof migrations === "string" ? resolve(directory, migrations) : undefined;
   const module = typeof migrations === "object" ? resolve(directory, migrations.module) : undefined;
   const schema = expect === undefined ? undefined : resolve(directory, expect);
-  if (folder !== undefined && !(await isFolder(folder))) {
+  if (folder !== undefined && !existsSync(`${folder}/.`)) {
     problems.push({ subject: "database.migrations", message: `there is no folder ${folder}` });
   }
-  if (module !== undefined && !(await exists(module))) {
+  if (module !== undefined && !existsSync(module)) {
     problems.push({ subject: "database.migrations.module", message: `there is no file ${module}` });
   }
   const caFile = config.caFile === undefined ? undefined : resolve(directory, config.caFile);
-  if (caFile !== undefined && !(await exists(caFile))) {
+  if (caFile !== undefined && !existsSync(caFile)) {
     problems.push({ subject: "database.caFile", message: `there is no file ${caFile}` });
   }
   const fixed = { dialect: config.dialect, caFile };
@@ -110,19 +110,5 @@ function nameProblems(at: string, names: ConnectionNames, settings: readonly Set
             message: `names the setting '${name}', which is not declared${suggestion(name, declared)}`,
           },
         ],
-  );
-}
-
-function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
-}
-
-function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
   );
 }
