@@ -1,4 +1,5 @@
 /** The app room: starts the real application in this process, as a function or as an unmodified server. */
+import { statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { errorName, SallyportError } from "../errors.ts";
 import type { AppRequest, RunningApp } from "./running-app.ts";
@@ -11,7 +12,8 @@ export async function openApp(request: AppRequest): Promise<RunningApp> {
     // In place: `import { argv } from "node:process"` is this same array.
     process.argv.splice(1, Number.POSITIVE_INFINITY, request.path, ...request.args);
     // As `node .` does: a folder stands for the main file of its package.
-    const path = createRequire(request.path).resolve(request.path);
+    const isFile = statSync(request.path, { throwIfNoEntry: false })?.isFile();
+    const path = isFile ? request.path : createRequire(request.path).resolve(request.path);
     return await (request.wrap ? wrapServer : startModule)({ ...request, path });
   } catch (error) {
     if (error instanceof SallyportError) throw error;

@@ -1,4 +1,5 @@
 /** Reads secrets: in batches where that is possible, one by one where it is not. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import {
   BatchGetSecretValueCommand,
   GetSecretValueCommand,
@@ -60,9 +61,14 @@ export async function readSecrets(wanted: readonly Wanted[], options: ReadOption
 
   const readBatches = async () => {
     const mayBatch = { refused: false };
-    await pMap(batches, (batch) => readBatch(batch, mayBatch, result, options), {
-      concurrency: BATCHES_AT_ONCE,
-    });
+    const [first, ...others] = batches.map((batch) => () => readBatch(batch, mayBatch, result, options));
+    const readOthers = async () => {
+      if (others.length === 0) return;
+      // By then the first one is on its way, and the key that it was signed with is there for all.
+      await nextTurn();
+      await pMap(others, (read) => read(), { concurrency: BATCHES_AT_ONCE });
+    };
+    await Promise.all([first?.(), readOthers()]);
     await readSingles(
       [...batched].filter((it) => !result.payloads.has(it)),
       result,
