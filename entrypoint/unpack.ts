@@ -90,7 +90,7 @@ function compile(part: Part, { filename, url }: ImportMeta): Chunks {
 function readCode({ name, length, beforeEnd }: Part, filename: string): string {
   const { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } =
     process.getBuiltinModule("node:fs");
-  if (existsSync(partsOf(filename))) return readFileSync(`${partsOf(filename)}${name}`, "latin1");
+  if (existsSync(partsOf(filename))) return readFileSync(`${partsOf(filename)}${name}`, "utf8");
   const bytes = Buffer.allocUnsafe(length);
   const file = openSync(filename, "r");
   readSync(file, bytes, 0, length, fstatSync(file).size - beforeEnd);

@@ -3,6 +3,7 @@
  *
  *   --quick      few runs of what matters most, in about a minute
  *   --runs N     instead of 20
+ *   --profile    where the time of a start goes, and nothing else
  *   --slack X    how far a ratio may be off before it fails: 1.3 forgives 30 %
  *   --out FILE   instead of bench.json
  */
@@ -15,10 +16,11 @@ import { measureHandle } from "./handle.ts";
 import { showProgress } from "./measure.ts";
 import { measureMemory } from "./memory.ts";
 import { measureProbe } from "./probe.ts";
+import { measureProfiles } from "./profile.ts";
 import { infisical, secretsManager } from "./quotas.ts";
 import { DIST } from "./stage.ts";
 import { measureOutput, measureReads, measureRefresh, measureServer } from "./steady.ts";
-import { printClaims, printResults } from "./table.ts";
+import { printClaims, printProfiles, printResults } from "./table.ts";
 
 const QUICK: readonly BootCase[] = [
   { secrets: 1, latencyMs: 0, shell: true },
@@ -34,6 +36,7 @@ const HOUR_MS = 3_600_000;
 const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
+    profile: { type: "boolean", default: false },
     runs: { type: "string" },
     slack: { type: "string", default: "1" },
     out: { type: "string", default: "bench.json" },
@@ -43,6 +46,10 @@ const { quick } = values;
 const runs = Number(values.runs ?? (quick ? 7 : 20));
 const slack = Number(values.slack);
 
+if (values.profile) {
+  printProfiles(await measureProfiles(runs));
+  process.exit();
+}
 const results = await measureAll();
 const claims = claimsOf(results);
 const machine = { node: process.version, date: new Date().toISOString(), runs };

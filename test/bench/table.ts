@@ -1,6 +1,8 @@
 /** The figures, to look at. */
 import { type Claim, holds, type Results } from "./claims.ts";
 
+import type { Medians, Sample } from "./measure.ts";
+
 type Row = readonly (string | number | undefined)[];
 
 export function printResults(results: Results): void {
@@ -46,6 +48,17 @@ export function printResults(results: Results): void {
       .slice(0, 10)
       .map(([name, bytes]) => [name, bytes / 1000]),
   );
+}
+
+export function printProfiles(profiles: Medians): void {
+  const names = Object.keys(profiles);
+  const owners = Object.keys(Object.values(profiles)[0] ?? {});
+  const sum = (sample: Sample | undefined) => Object.values(sample ?? {}).reduce((all, ms) => all + ms, 0);
+  print("Where the time of a start goes, ms", [
+    ["", ...names],
+    ...owners.map((owner): Row => [owner, ...names.map((name) => profiles[name]?.[owner])]),
+    ["all", ...names.map((name) => sum(profiles[name]))],
+  ]);
 }
 
 export function printClaims(claims: readonly Claim[], slack: number): void {
