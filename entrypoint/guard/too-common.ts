@@ -25,7 +25,15 @@ const FRAME = /^-----(BEGIN|END) [A-Z0-9 ]+-----$/;
 
 /** Too short or too common to be blanked out wherever it stands. */
 export function isCommon(text: string): boolean {
-  if (text.length < SHORTEST || new Set(text.slice(0, 200)).size < FEWEST_CHARACTERS) return true;
+  if (text.length < SHORTEST || hasFewCharacters(text)) return true;
   if (text.length < SHORTEST_PLAIN && /^([\d.,+-]+|[A-Za-z]+)$/.test(text)) return true;
   return WORDS.has(text.toLowerCase()) || REGION.test(text) || ADDRESS.test(text) || FRAME.test(text);
+}
+
+function hasFewCharacters(text: string): boolean {
+  const distinct = new Set<string>();
+  for (const character of text) {
+    if (distinct.add(character).size === FEWEST_CHARACTERS) return false;
+  }
+  return true;
 }
