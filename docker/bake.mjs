@@ -64,13 +64,16 @@ function keepCompiled(folder) {
 
 /** Node reads and scans all of the file that it starts, so of the parts there is none in it. */
 function layOut(bundle, baked) {
+  const entrypoint = join(baked, "entrypoint.mjs");
+  if (entrypoint === bundle) throw new Error(`${baked} holds the bundle itself; name another folder`);
   const lines = readFileSync(bundle, "latin1").split("\n");
   const isPart = (line) => line.startsWith("//({");
   const names = lines
     .filter((line) => /^ {2}\{"name":/.test(line))
     .map((line) => JSON.parse(line.slice(0, -1)).name);
-  const entrypoint = join(baked, "entrypoint.mjs");
-  rmSync(baked, { recursive: true, force: true });
+  if (names.length === 0 || names.length !== lines.filter(isPart).length)
+    throw new Error(`${bundle} is no bundle with its parts in it; is it baked already?`);
+  rmSync(`${entrypoint}.parts`, { recursive: true, force: true });
   mkdirSync(`${entrypoint}.parts`, { recursive: true });
   writeFileSync(entrypoint, lines.filter((line) => !isPart(line)).join("\n"), { mode: 0o755 });
   for (const [index, line] of lines.filter(isPart).entries())

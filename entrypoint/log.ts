@@ -16,16 +16,25 @@ export interface LogTarget {
   write(line: string): void;
   /** Blanks out known secret values in a text. */
   mask(text: string): string;
+  /** Whether there may be one in it. */
+  hides?(text: string): boolean;
   terminal: boolean;
   color: boolean;
   now?: () => Date;
 }
 
-export function createLog({ write, mask, terminal, color, now = () => new Date() }: LogTarget): Log {
+export function createLog({
+  write,
+  mask,
+  hides = (text) => mask(text) !== text,
+  terminal,
+  color,
+  now = () => new Date(),
+}: LogTarget): Log {
   return (level, event, message, fields = {}) => {
     const line = terminal
       ? renderForPeople({ level, event, message, fields }, mask, color)
-      : renderAsJson({ time: now().toISOString(), level, event, message }, fields, mask);
+      : renderAsJson({ time: now().toISOString(), level, event, message }, fields, { mask, hides });
     if (line !== undefined) write(`${line}\n`);
   };
 }
@@ -39,9 +48,18 @@ interface Head {
 }
 
 /** Most lines have nothing to hide. Else values are masked one by one: one that looks like a key or a number must not break the line. */
-function renderAsJson(head: Head, fields: LogFields, mask: (text: string) => string): string {
-  const line = JSON.stringify({ ...head, ...fields, ...head });
-  if (mask(line) === line) return line;
+function renderAsJson(
+  head: Head,
+  fields: LogFields,
+  { mask, hides }: Required<Pick<LogTarget, "mask" | "hides">>,
+): string {
+  const texts: unknown[] = [];
+  const collect = (_key: string, value: unknown) => {
+    if (typeof value !== "object") texts.push(value);
+    return value;
+  };
+  const line = JSON.stringify({ ...head, ...fields, ...head }, collect);
+  if (!hides(texts.join("\n"))) return line;
   const hide = (key: string, value: unknown) => {
     if (key === "time" || key === "level" || key === "event") return value;
     if (typeof value === "string") return mask(value);

@@ -1,6 +1,7 @@
 /** The process edge: the only file that names `process.exit`, `process.argv` and `process.env`. */
 import { writeSync } from "node:fs";
 import type { Command, RunCommand } from "./cli.ts";
+import type { Mask } from "./guard/mask.ts";
 import { socketsToAsk } from "./socket-path.ts";
 import type { World } from "./step.ts";
 
@@ -11,7 +12,7 @@ const FLUSH_MS = 1_000;
 const COMMANDS = { run, healthcheck, check, migrate, secrets, version, help } as const;
 
 /** Set as soon as there is one: the last words, too, go through it. */
-let mask: (text: string) => string = (text) => text;
+let mask: Pick<Mask, "apply" | "hides"> = { apply: (text) => text, hides: () => false };
 // A worker thread of the app's loads this file before its own, for the mask alone: see guard/workers.ts.
 if (process.execArgv.includes("sallyport.thread")) {
   void import("./guard/this-worker.ts");
@@ -96,7 +97,7 @@ async function openWorld(write?: (line: string) => void) {
   // Before anything else: as PID 1, a signal that nobody handles is lost.
   const { signal, cause } = watchForStop(process, (code) => process.exit(code));
   const created = createMask();
-  mask = created.apply;
+  mask = created;
   const log = await openLog(write);
   maskOutput(created, { entrypoint: process.argv[1] ?? "", log, exit: (code) => process.exit(code) });
   const world: World = {
@@ -131,7 +132,8 @@ async function openLog(write?: (line: string) => void) {
   const color = isTerminal() && !process.env.NO_COLOR && process.env.TERM !== "dumb";
   return createLog({
     write: write ?? ((line) => void process.stderr.write(line)),
-    mask: (text) => mask(text),
+    mask: (text) => mask.apply(text),
+    hides: (text) => mask.hides(text),
     terminal: isTerminal(),
     color: color || Boolean(process.env.FORCE_COLOR && process.env.FORCE_COLOR !== "0"),
   });

@@ -51,6 +51,12 @@ test("color is asked for, not assumed", () => {
   assert.ok(colored.lines[0]?.includes("\u001b[33m"));
 });
 
+test("what JSON writes in another way is hidden as it is, however deep it lies", () => {
+  const { log, lines } = logOf({ terminal: false, mask: (text) => text.replaceAll('a"\u0001b', "[KEY]") });
+  log("info", "a.b", "clean", { list: ["x", 'with a"\u0001b in it'] });
+  assert.deepEqual(JSON.parse(lines[0] ?? "").list, ["x", "with [KEY] in it"]);
+});
+
 test("a value that looks like a number or a key of the line does not break it", () => {
   const { log, lines } = logOf({
     terminal: false,

@@ -15,6 +15,8 @@ export interface Mask {
   exempt(name: string): void;
   /** Also blanks out the login in any URL, known or not. */
   apply(text: string): string;
+  /** Whether `apply` may find something. Nothing is counted. */
+  hides(text: string): boolean;
   /** The settings whose values are the text, or stand in it where that is no chance. Nothing is counted. */
   find(text: string): string[];
   /** For streams, which cut values in two; the caller tells what it has blanked out by `count`. */
@@ -83,6 +85,7 @@ export function createMask(): Mask {
       for (const { names } of spans) count(names);
       return withoutLogins(replace(text, spans));
     },
+    hides: (text) => current().find(text).length > 0 || text.includes("://"),
     find(text) {
       const isSure = ({ start, end }: Span) =>
         end - start === text.length || end - start >= SUREST || text.includes("://");

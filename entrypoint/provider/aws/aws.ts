@@ -1,4 +1,5 @@
 /** AWS Secrets Manager: what is asked for, in the fewest calls, through one client a region. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { SecretsManagerClient, type SecretsManagerClientConfig } from "@aws-sdk/client-secrets-manager";
 import type { AwsCredentialIdentity } from "@aws-sdk/types";
 import { abortable } from "../../abort.ts";
@@ -45,8 +46,10 @@ export function openSecretsManager(
     title,
     async identify(signal) {
       const source = findIdentity(env, region, log);
-      // What takes time to make is made while the credentials are on their way.
-      setImmediate(() => clientIn(region));
+      // What takes time to make is made while the credentials are on their way; what is wrong with it is said when it is used.
+      nextTurn()
+        .then(() => clientIn(region))
+        .catch(() => {});
       credentials = await retry(() => resolveOnce(source, signal), {
         target: source.title,
         signal,
