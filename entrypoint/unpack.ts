@@ -27,6 +27,12 @@ type Chunks = Readonly<Record<string, Chunk>>;
 /** `docker/bake.mjs` asks by this name for what was compiled. */
 const COMPILED = Symbol.for("sallyport.compiled");
 
+/** A part's code, and what V8 made of it earlier, where that is kept. */
+interface Text {
+  readonly code: string;
+  readonly cachedData?: Buffer;
+}
+
 /** Loads the first module of the first part. */
 export function unpack(bundle: ImportMeta, parts: readonly Part[]): void {
   const fault = whatIsMissing(bundle, parts);
@@ -38,16 +44,24 @@ export function unpack(bundle: ImportMeta, parts: readonly Part[]): void {
   process.exitCode = 78;
 }
 
-function whatIsMissing({ filename }: ImportMeta, [first]: readonly Part[]): string | undefined {
+function whatIsMissing(bundle: ImportMeta, parts: readonly Part[]): string | undefined {
   if (!("getBuiltinModule" in process && "withResolvers" in Promise))
     return `Sallyport needs Node 22.19 or later; this is ${process.version}.`;
-  const { existsSync, statSync } = process.getBuiltinModule("node:fs");
-  if (existsSync(partsOf(filename)) || statSync(filename).size > (first as Part).beforeEnd) return undefined;
-  return `${partsOf(filename)} is missing: copy all of the folder that bake.mjs has made, or the whole entrypoint.mjs.`;
+  const folder = bakedParts(bundle, parts);
+  if (folder === undefined || process.getBuiltinModule("node:fs").existsSync(folder)) return undefined;
+  return `${folder} is missing: copy all of the folder that bake.mjs has made, or the whole bundle.`;
+}
+
+/** Where `docker/bake.mjs` has laid the parts when it took them out of this file. */
+function bakedParts({ filename }: ImportMeta, [first]: readonly Part[]): string | undefined {
+  const isWhole = process.getBuiltinModule("node:fs").statSync(filename).size > (first as Part).beforeEnd;
+  return isWhole ? undefined : `${filename}.parts/`;
 }
 
 /** As `require`, for the modules of the bundle, builtins, and what a package looks for and does without. */
 function createLoader(bundle: ImportMeta, parts: readonly Part[]): Load {
+  const folder = bakedParts(bundle, parts);
+  const read = (part: Part) => (folder ? readBaked(part, folder) : readInside(part, bundle.filename));
   const partOf = new Map(parts.flatMap((part) => part.chunks.map((chunk) => [chunk, part])));
   const compiled = new Map<Part, Chunks>();
   const modules = new Map<string, { exports: object }>();
@@ -57,7 +71,7 @@ function createLoader(bundle: ImportMeta, parts: readonly Part[]): Load {
     if (!part) return loadForeign(name, bundle);
     const known = modules.get(id);
     if (known) return known.exports;
-    const chunks = compiled.get(part) ?? compile(part, bundle);
+    const chunks = compiled.get(part) ?? compile(part, read(part), bundle);
     compiled.set(part, chunks);
     const module = { exports: {} };
     modules.set(id, module);
@@ -75,10 +89,11 @@ function now(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-function compile(part: Part, { filename, url }: ImportMeta): Chunks {
+/** V8 refuses what another version of it has made, and compiles. */
+function compile(part: Part, { code, ...cache }: Text, { url }: ImportMeta): Chunks {
   const { Script } = process.getBuiltinModule("node:vm");
-  const script = new Script(readCode(part, filename), {
-    ...readCache(part, filename),
+  const script = new Script(code, {
+    ...cache,
     // Where it stands in the file, so that the source map holds.
     ...{ filename: url, lineOffset: part.line, columnOffset: "//".length },
   });
@@ -87,27 +102,23 @@ function compile(part: Part, { filename, url }: ImportMeta): Chunks {
 }
 
 /** Only these bytes: the whole file would stay in memory for as long as any text out of it does. */
-function readCode({ name, length, beforeEnd }: Part, filename: string): string {
-  const { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } =
-    process.getBuiltinModule("node:fs");
-  if (existsSync(partsOf(filename))) return readFileSync(`${partsOf(filename)}${name}`, "utf8");
+function readInside({ length, beforeEnd }: Part, filename: string): Text {
+  const { closeSync, fstatSync, openSync, readSync } = process.getBuiltinModule("node:fs");
   const bytes = Buffer.allocUnsafe(length);
   const file = openSync(filename, "r");
   readSync(file, bytes, 0, length, fstatSync(file).size - beforeEnd);
   closeSync(file);
-  return bytes.toString("latin1");
+  return { code: bytes.toString("latin1") };
 }
 
-/** V8 refuses what another version of it has made, and compiles. */
-function readCache({ name }: Part, filename: string): { cachedData?: Buffer } {
+function readBaked({ name, length }: Part, folder: string): Text {
   const { existsSync, readFileSync } = process.getBuiltinModule("node:fs");
-  const path = `${partsOf(filename)}${name}.cache`;
-  return existsSync(path) ? { cachedData: readFileSync(path) } : {};
-}
-
-/** Where `docker/bake.mjs` has laid them out, if it has. */
-function partsOf(filename: string): string {
-  return `${filename}.parts/`;
+  const path = folder + name;
+  const code = readFileSync(path, "utf8");
+  if (code.length !== length)
+    throw new Error(`${path} is of another version; copy all of the folder that bake.mjs has made`);
+  const cache = `${path}.cache`;
+  return existsSync(cache) ? { code, cachedData: readFileSync(cache) } : { code };
 }
 
 function loadForeign(name: string, { url }: ImportMeta): unknown {

@@ -92,6 +92,20 @@ test("without its parts, a baked bundle says what is missing", async () => {
   assert.match(failed.stderr, /entrypoint\.mjs\.parts\/ is missing: copy all of the folder/);
 });
 
+test("a whole bundle that has come to lie beside older parts takes its own", async () => {
+  const entrypoint = await bake(NODES[0].path);
+  copyFileSync(`${DIST}entrypoint.mjs`, entrypoint);
+  writeFileSync(`${entrypoint}.parts/boot`, "older");
+  assert.deepEqual(await partsOf(entrypoint, "help", NODES[0].path), { edge: "none", boot: "none" });
+});
+
+test("parts of another version are refused by name", async () => {
+  const entrypoint = await bake(NODES[0].path);
+  writeFileSync(`${entrypoint}.parts/boot`, "older");
+  const failed = await run(NODES[0].path, [entrypoint, "help"]).catch((error) => error);
+  assert.match(failed.stderr, /parts\/boot is of another version; copy all of the folder/);
+});
+
 test("with --enable-source-maps a stack names the source, not the bundle", async () => {
   const { stderr } = await runBundle({
     config: { app: guest("throws.mjs") },
