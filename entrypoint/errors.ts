@@ -78,6 +78,8 @@ interface Details {
   /** What to do about it, as an imperative sentence. */
   readonly hint?: string | undefined;
   readonly problems?: readonly Problem[];
+  /** How long the other side must be left alone, in milliseconds: a login that is refused again too soon locks the identity. */
+  readonly restMs?: number;
   readonly cause?: unknown;
 }
 
@@ -87,12 +89,14 @@ export class SallyportError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly problems: readonly Problem[];
+  readonly restMs: number;
 
-  constructor(code: ErrorCode, message: string, { hint, problems = [], cause }: Details = {}) {
+  constructor(code: ErrorCode, message: string, { hint, problems = [], restMs = 0, cause }: Details = {}) {
     super(message, { cause });
     this.code = code;
     this.hint = hint;
     this.problems = problems;
+    this.restMs = restMs;
   }
 
   get exitCode(): number {

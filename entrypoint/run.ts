@@ -1,9 +1,10 @@
 /** The `run` command: boots, waits for a reason to stop, and leaves by the same road whatever the reason was. */
 import { setTimeout as delay } from "node:timers/promises";
 import { boot, migrateOnly } from "./boot.ts";
-import { type ErrorCode, errorName, SallyportError } from "./errors.ts";
+import { errorName, SallyportError } from "./errors.ts";
 import { logFailure } from "./failure.ts";
 import type { BootRequest } from "./load.ts";
+import { restartPauseMs } from "./restart.ts";
 import { closeAll, type StopCause, signalExitCode } from "./shutdown.ts";
 import { enter, type Status } from "./status.ts";
 import type { World } from "./step.ts";
@@ -20,6 +21,7 @@ const DRAIN_DELAY_MS = 5_000;
 
 /** @returns the exit code */
 export async function run(request: BootRequest, world: RunWorld): Promise<number> {
+  const started = performance.now();
   try {
     const config = await boot(request, world);
     const cause = await world.cause;
@@ -28,7 +30,7 @@ export async function run(request: BootRequest, world: RunWorld): Promise<number
     const { drainDelayMs = usualMs } = config;
     return await leave(cause, { shutdownTimeoutMs, drainDelayMs }, world);
   } catch (error) {
-    return fail(error, world);
+    return fail(error, performance.now() - started, world);
   }
 }
 
@@ -39,16 +41,17 @@ export async function runMigrate(request: BootRequest, world: RunWorld): Promise
     await closeAll(world.closers, world.status.shutdownTimeoutMs, world.log);
     return 0;
   } catch (error) {
-    return fail(error, world);
+    // A task of its own: whoever started it waits for its end.
+    return fail(error, 0, world);
   }
 }
 
-async function fail(error: unknown, world: RunWorld): Promise<number> {
+async function fail(error: unknown, ranMs: number, world: RunWorld): Promise<number> {
   const { signal, status, closers, log } = world;
   const stopped = signal.aborted && error === signal.reason ? (error as StopCause) : undefined;
   const code = stopped ? endEarly(stopped, world) : logFailure(log, error);
   if (!stopped) enter(status, "failed");
-  if (!stopped && !world.terminal) await pauseBeforeRestart(error, world);
+  if (!stopped && !world.terminal) await pauseBeforeRestart(error, ranMs, world);
   await closeAll(closers, status.shutdownTimeoutMs, log);
   return code;
 }
@@ -110,22 +113,14 @@ export function endEarly(cause: StopCause, { status, log, appExitCode }: RunWorl
   return appExitCode();
 }
 
-async function pauseBeforeRestart(error: unknown, { signal, log }: RunWorld): Promise<void> {
-  const waitMs = error instanceof SallyportError ? restartPauseMs(error.code, Math.random) : 0;
+async function pauseBeforeRestart(error: unknown, ranMs: number, { signal, log }: RunWorld): Promise<void> {
+  const waitMs = error instanceof SallyportError ? restartPauseMs(error, ranMs, Math.random) : 0;
   if (waitMs === 0) return;
-  log("warn", "exit.delayed", `exiting in ${waitMs} ms, so that restarts don't hammer the manager`, {
+  const seconds = Math.round(waitMs / 1000);
+  log("warn", "exit.delayed", `exiting in ${seconds} s, so that restarts do no harm; a stop ends the wait`, {
     waitMs,
   });
   await delay(waitMs, undefined, { signal }).catch(() => {});
-}
-
-/**
- * Restarting at once would turn one fault into a storm. A refused login waits longest: Infisical, for one, locks an identity
- * after three refusals within 30 s. https://infisical.com/docs/documentation/platform/identities/universal-auth
- */
-export function restartPauseMs(code: ErrorCode, random: () => number): number {
-  if (code === "IDENTITY_REFUSED") return Math.round(30_000 + random() * 15_000);
-  return code.startsWith("MANAGER_") ? Math.round(1_000 + random() * 4_000) : 0;
 }
 
 function stuck(phase: Status["phase"]): SallyportError {

@@ -11,9 +11,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { type BootCase, measureBoot } from "./boot.ts";
 import { type Claim, claimsOf, holds, type Results } from "./claims.ts";
+import { type LoopResult, simulateCrashLoop, simulateRefusals } from "./crash-loop.ts";
 import { type FleetResult, simulateStart } from "./fleet.ts";
 import { measureHandle } from "./handle.ts";
-import { showProgress } from "./measure.ts";
+import { type Sample, showProgress } from "./measure.ts";
 import { measureMemory } from "./memory.ts";
 import { measureProbe } from "./probe.ts";
 import { measureProfiles } from "./profile.ts";
@@ -31,6 +32,7 @@ const QUICK: readonly BootCase[] = [
 const CASES: readonly BootCase[] = [1, 20, 200, 1_000].flatMap((secrets) =>
   [0, 2].map((latencyMs) => ({ secrets, latencyMs, shell: secrets <= 20 && latencyMs === 0 })),
 );
+const FLEETS = [10, 100, 1_000, 10_000];
 const HOUR_MS = 3_600_000;
 
 const { values } = parseArgs({
@@ -73,18 +75,44 @@ async function measureAll(): Promise<Results> {
     bundle: readFileSync(`${DIST}entrypoint.mjs`).length,
     packages: JSON.parse(readFileSync(`${DIST}sizes.json`, "utf8")),
     fleet: await simulateFleets(),
+    loops: await simulateLoops(),
+    locked: await simulateLocks(),
   };
 }
 
 /** Not as long as all of the boots together would take: on a clock of their own. */
 async function simulateFleets(): Promise<FleetResult[]> {
-  const sizes = quick ? [10, 100, 1_000] : [10, 100, 1_000, 10_000];
   const fleets: FleetResult[] = [];
-  for (const containers of sizes) {
+  for (const containers of fleetSizes()) {
     showProgress("fleet", `${containers} containers`);
     fleets.push(await simulateStart(secretsManager(20), containers));
     // Two lists a container take longer than bootTimeout's 120 s, by this quota alone.
     fleets.push(await simulateStart(infisical, containers, { bootTimeoutMs: 24 * HOUR_MS }));
   }
   return fleets;
+}
+
+async function simulateLoops(): Promise<LoopResult[]> {
+  const loops: LoopResult[] = [];
+  for (const containers of fleetSizes()) {
+    showProgress("crash loop", `${containers} containers`);
+    for (const manager of [secretsManager(20), infisical]) {
+      loops.push(await simulateCrashLoop(manager, containers));
+    }
+  }
+  return loops;
+}
+
+async function simulateLocks(): Promise<Sample> {
+  const locked: Record<string, number> = {};
+  for (const containers of [1, 2, 3, 5, 10]) {
+    const hours = [];
+    for (let seed = 1; seed <= 20; seed++) hours.push(await simulateRefusals(containers, seed));
+    locked[containers] = hours.reduce((sum, share) => sum + share) / hours.length;
+  }
+  return locked;
+}
+
+function fleetSizes(): readonly number[] {
+  return quick ? FLEETS.slice(0, 3) : FLEETS;
 }

@@ -1,4 +1,5 @@
 /** What this product promises about its costs, and what was measured of it. */
+import type { LoopResult } from "./crash-loop.ts";
 import type { FleetResult } from "./fleet.ts";
 import type { HandleCosts } from "./handle.ts";
 import type { Medians, Sample } from "./measure.ts";
@@ -17,6 +18,9 @@ export interface Results {
   readonly bundle: number;
   readonly packages: Sample;
   readonly fleet: readonly FleetResult[];
+  readonly loops: readonly LoopResult[];
+  /** By containers with a wrong secret: how much of an hour their identity is locked. */
+  readonly locked: Sample;
 }
 
 export interface Claim {
@@ -108,7 +112,7 @@ function steadyClaims({ memory, reads, server, output }: Results): Claim[] {
   ];
 }
 
-function fixedClaims({ bundle, fleet }: Results): Claim[] {
+function fixedClaims({ bundle, fleet, loops, locked }: Results): Claim[] {
   const slowest = (manager: string) =>
     fleet.find((it) => it.manager === manager && it.containers === 1_000)?.ratio ?? Number.NaN;
   return [
@@ -119,5 +123,20 @@ function fixedClaims({ bundle, fleet }: Results): Claim[] {
         ...{ unit: "×", atMost: 1.5, exact: true },
       }),
     ),
+    loopClaim(loops, "Secrets Manager", 1_000),
+    loopClaim(loops, "Infisical", 10),
+    {
+      what: "an hour of two wrong logins, locked ÷ all of it",
+      value: locked["2"] ?? Number.NaN,
+      unit: "×",
+      atMost: 0,
+      exact: true,
+    },
   ];
+}
+
+function loopClaim(loops: readonly LoopResult[], name: string, containers: number): Claim {
+  const loop = loops.find((it) => it.manager.startsWith(name) && it.containers === containers);
+  const what = `${containers.toLocaleString("en")} containers in a crash loop, ${loop?.manager} ÷ its quota`;
+  return { what, value: loop?.share ?? Number.NaN, unit: "×", atMost: 1, exact: true };
 }

@@ -4,20 +4,23 @@ import { setImmediate as settled } from "node:timers/promises";
 export class VirtualClock {
   #now = 0;
   #pending = 0;
-  readonly #due = new Map<number, (() => void)[]>();
+  readonly #due = new Map<number, Set<() => void>>();
 
   /** Milliseconds since the start. */
   get now(): number {
     return this.#now;
   }
 
-  /** Runs `work` in so many milliseconds. */
-  after(ms: number, work: () => void): void {
+  /** Runs `work` in so many milliseconds. @returns takes that back */
+  after(ms: number, work: () => void): () => void {
     const at = this.#now + Math.max(0, Math.round(ms));
-    const others = this.#due.get(at);
-    if (others) others.push(work);
-    else this.#due.set(at, [work]);
+    const works = this.#due.get(at) ?? new Set();
+    const once = () => work();
+    this.#due.set(at, works.add(once));
     this.#pending++;
+    return () => {
+      if (works.delete(once)) this.#pending--;
+    };
   }
 
   /** Ends early, too, when the signal is aborted. */
@@ -38,8 +41,10 @@ export class VirtualClock {
         continue;
       }
       this.#due.delete(this.#now);
-      this.#pending -= works.length;
-      for (const work of works) work();
+      this.#pending -= works.size;
+      const due = [...works];
+      works.clear();
+      for (const work of due) work();
       await settled();
     }
   }

@@ -6,7 +6,8 @@ import type { Medians, Sample } from "./measure.ts";
 type Row = readonly (string | number | undefined)[];
 
 export function printResults(results: Results): void {
-  const { boot, probe, memory, reads, handle, server, output, refresh, packages, fleet } = results;
+  const { boot, probe, memory, reads, handle, server, output, refresh, packages, fleet, loops, locked } =
+    results;
   const titles = Object.keys(boot);
   const ways = [...new Set(Object.values(boot).flatMap((medians) => Object.keys(medians)))];
   print("Boot to the first line of the app, ms", [
@@ -40,6 +41,15 @@ export function printResults(results: Results): void {
         String(failed),
         String(throttled),
       ];
+    }),
+  ]);
+  print("A crash loop under Docker's restarts (simulated)", [
+    ["", "containers", "÷ quota", "throttled"],
+    ...loops.map(({ manager, containers, share, throttled }): Row => {
+      return [manager, String(containers), share, throttled];
+    }),
+    ...Object.entries(locked).map(([containers, share]): Row => {
+      return ["wrong logins at Infisical: locked, of an hour", containers, share, undefined];
     }),
   ]);
   print(

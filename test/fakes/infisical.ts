@@ -34,11 +34,17 @@ export async function startFakeInfisical(options: FakeInfisicalOptions = {}): Pr
 
   const login = ({ body }: Recorded): Reply => {
     const given = JSON.parse(body) as typeof client;
-    const isRight = given.clientId === client.clientId && given.clientSecret === client.clientSecret;
-    if (refusals >= LOCKOUT || !isRight) {
-      refusals++;
-      return failure(401, "UnauthorizedError", `Invalid credentials ${given.clientSecret}`);
+    const invalid = failure(401, "UnauthorizedError", `Invalid credentials ${given.clientSecret}`);
+    if (given.clientId !== client.clientId) return invalid;
+    if (refusals >= LOCKOUT) {
+      const message = "This identity auth method is temporarily locked, please try again later";
+      return failure(401, "UnauthorizedError", message);
     }
+    if (given.clientSecret !== client.clientSecret) {
+      refusals++;
+      return invalid;
+    }
+    refusals = 0;
     const accessToken = `token-${randomUUID()}`;
     tokens.set(accessToken, "valid");
     return {

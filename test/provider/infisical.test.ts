@@ -56,6 +56,22 @@ test("a refused login is not repeated", async () => {
   assert.equal(fake.requests.length, 1);
 });
 
+test("a locked identity is told from a wrong secret, and what was refused asks to be left alone as long as a lock lasts", async () => {
+  await using fake = await startFakeInfisical({ folders: FOLDERS });
+  const wrong = { bootstrap: { INFISICAL_CLIENT_SECRET: "wrong" } };
+  for (let refusal = 1; refusal <= 3; refusal++) {
+    await assert.rejects(askInfisical(fake, ["ROOT"], wrong), {
+      message: /refused the login/,
+      restMs: 300_000,
+    });
+  }
+  await assert.rejects(askInfisical(fake, ["ROOT"]), {
+    code: "IDENTITY_REFUSED",
+    message: /has locked the identity for now/,
+    restMs: 300_000,
+  });
+});
+
 test("a client ID that is not known is a refused login, though it is answered by 404", async () => {
   await using fake = await startFakeInfisical();
   const body = {

@@ -60,6 +60,9 @@ export function toSecret({ secretValue = "", version, secretValueHidden = false 
   return { value: secretValue, version: String(version), hidden: secretValueHidden };
 }
 
+/** As long as an identity stays locked. https://infisical.com/docs/documentation/platform/identities/universal-auth */
+const LOCKOUT_MS = 300_000;
+
 export function loginFault(response: HttpResponse, title: string): SallyportError {
   const { status } = response;
   if (status >= 300 && status < 400) {
@@ -77,11 +80,22 @@ export function loginFault(response: HttpResponse, title: string): SallyportErro
       hint: "Check INFISICAL_URL: is that really an Infisical instance?",
     });
   }
+  if (isLocked(response)) {
+    return new SallyportError(
+      "IDENTITY_REFUSED",
+      `${title} has locked the identity for now (HTTP ${status})`,
+      {
+        hint: "Somebody has tried a wrong client secret several times. Find out who, or clear the lockout in Infisical, and restart this container.",
+        restMs: LOCKOUT_MS,
+      },
+    );
+  }
   return new SallyportError(
     "IDENTITY_REFUSED",
     `${title} refused the login (HTTP ${status} ${errorWord(response)})`.replace(/ \)$/, ")"),
     {
       hint: "Check INFISICAL_CLIENT_ID and INFISICAL_CLIENT_SECRET, their expiry and trusted IPs; three refusals lock the identity for minutes.",
+      restMs: LOCKOUT_MS,
     },
   );
 }
@@ -118,6 +132,12 @@ export function isExpired(response: HttpResponse): boolean {
 export function isUnknownRoute({ status, body }: HttpResponse): boolean {
   const { message } = (status === 404 && parseLoosely(body)) || {};
   return typeof message === "string" && message.startsWith("Route ");
+}
+
+/** Its code is that of any refusal. */
+function isLocked({ status, body }: HttpResponse): boolean {
+  const { message } = (status === 401 && parseLoosely(body)) || {};
+  return typeof message === "string" && message.includes("temporarily locked");
 }
 
 /** The `error` field is Infisical's code (`PermissionDenied`, `TokenError`); its `message` may quote what was sent. */

@@ -1,0 +1,97 @@
+/** Containers that fail again and again, under Docker's restarts, against the published quotas of their manager, on a virtual clock. */
+import { type ErrorCode, SallyportError } from "../../entrypoint/errors.ts";
+import { loginFault } from "../../entrypoint/provider/infisical/answers.ts";
+import { restartPauseMs } from "../../entrypoint/restart.ts";
+import { createRandom, VirtualClock } from "./clock.ts";
+import { bootOnce } from "./fleet.ts";
+import type { Manager } from "./quotas.ts";
+
+export interface LoopResult {
+  readonly manager: string;
+  readonly containers: number;
+  /** Calls of the quota that is tried hardest, as a share of it, from the tenth minute to the fifteenth. */
+  readonly share: number;
+  /** Calls that were throttled in these minutes, of all. */
+  readonly throttled: number;
+}
+
+/** Doubling, and from the start again when a container has run for ten seconds. https://docs.docker.com/reference/cli/docker/container/run/#restart */
+const DOCKER = { firstMs: 100, longestMs: 60_000, forgottenMs: 10_000 };
+/** When the first storm has passed. */
+const SETTLED_MS = 600_000;
+const MEASURED_MINUTES = 5;
+
+/** Fails, waits as our process does, and is started again by Docker. */
+async function restartForever(
+  clock: VirtualClock,
+  random: () => number,
+  start: () => Promise<SallyportError>,
+): Promise<never> {
+  for (let waitMs = DOCKER.firstMs; ; waitMs = Math.min(DOCKER.longestMs, waitMs * 2)) {
+    const started = clock.now;
+    const failure = await start();
+    await clock.sleep(restartPauseMs(failure, clock.now - started, random));
+    if (clock.now - started > DOCKER.forgottenMs) waitMs = DOCKER.firstMs;
+    await clock.sleep(waitMs);
+  }
+}
+
+/** Every container reads what it wants, and then refuses to start. */
+export async function simulateCrashLoop(
+  manager: Manager,
+  containers: number,
+  { seed = 1, code = "SETTINGS_INVALID" }: { seed?: number; code?: ErrorCode } = {},
+): Promise<LoopResult> {
+  const clock = new VirtualClock();
+  const random = createRandom(seed);
+  const endpoint = manager.open(clock);
+  const verdict = new SallyportError(code, "as at each start");
+  const start = async () => (await bootOnce(endpoint, clock, random)) ?? verdict;
+  for (let index = 0; index < containers; index++) void restartForever(clock, random, start);
+  await clock.run(() => clock.now >= SETTLED_MS);
+  const before = { load: endpoint.load(), ...endpoint.counts };
+  await clock.run(() => clock.now >= SETTLED_MS + MEASURED_MINUTES * 60_000);
+  const { requests, throttled } = endpoint.counts;
+  return {
+    manager: manager.name,
+    containers,
+    share: (endpoint.load() - before.load) / MEASURED_MINUTES,
+    throttled: (throttled - before.throttled) / (requests - before.requests),
+  };
+}
+
+/**
+ * Infisical's, as its server keeps it: a refusal is forgotten when none has followed it for half a minute, the third locks for five.
+ * https://infisical.com/docs/documentation/platform/identities/universal-auth
+ */
+const LOCKOUT = { refusals: 3, forgottenMs: 30_000, lockedMs: 300_000 };
+const HOUR_MS = 3_600_000;
+
+/** Every container tries a wrong client secret. @returns how much of an hour their identity is locked, from 0 to 1 */
+export async function simulateRefusals(containers: number, seed = 1): Promise<number> {
+  const clock = new VirtualClock();
+  const random = createRandom(seed);
+  let refusals = 0;
+  let lastMs = Number.NEGATIVE_INFINITY;
+  let freeMs = 0;
+  let lockedMs = 0;
+  const start = async () => {
+    if (clock.now < freeMs) return refusal("This identity auth method is temporarily locked");
+    refusals = clock.now - lastMs > LOCKOUT.forgottenMs ? 1 : refusals + 1;
+    lastMs = clock.now;
+    if (refusals === LOCKOUT.refusals) {
+      refusals = 0;
+      freeMs = clock.now + LOCKOUT.lockedMs;
+      lockedMs += Math.min(LOCKOUT.lockedMs, HOUR_MS - clock.now);
+    }
+    return refusal("Invalid credentials");
+  };
+  for (let index = 0; index < containers; index++) void restartForever(clock, random, start);
+  await clock.run(() => clock.now >= HOUR_MS);
+  return lockedMs / HOUR_MS;
+}
+
+function refusal(message: string): SallyportError {
+  const body = JSON.stringify({ error: "UnauthorizedError", message });
+  return loginFault({ status: 401, headers: {}, body }, "Infisical");
+}
