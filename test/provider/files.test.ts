@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdir, rename, symlink, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { readRegularFile } from "../../entrypoint/regular-file.ts";
 import { makeFolder } from "../folder.ts";
 import { type Asked, ask } from "./ask.ts";
 
@@ -65,14 +68,30 @@ test("the previous stage is the file beside it", async () => {
   assert.deepEqual(Object.values(values), ["new", "old"]);
 });
 
-test("a pipe, a folder and a file of over 1 MiB are refused instead of read", async () => {
+test("a pipe, a socket, a folder and a file of over 1 MiB are refused instead of read", async () => {
   const root = await folder({ "folder/x": "1", large: Buffer.alloc(1024 * 1024 + 1) });
   execFileSync("mkfifo", [join(root, "pipe")]);
-  const { problems } = await askFiles(root, ["pipe", "folder", "large"]);
+  const server = createServer().listen(join(root, "socket"));
+  await once(server, "listening");
+  const { problems } = await askFiles(root, ["pipe", "socket", "folder", "large"]);
+  server.close();
   assert.deepEqual(
-    problems.map(({ kind }) => kind),
-    ["invalid", "invalid", "invalid"],
+    problems.map(({ message }) => message.replace(/^.*\/\w+ /, "")),
+    ["is not a regular file", "is not a regular file", "is not a regular file", "is larger than 1 MiB"],
   );
+});
+
+test("a file that does not say how long it is is read to its end", {
+  skip: process.platform !== "linux",
+}, async () => {
+  const { values } = await askFiles("/proc", ["version", "self/mounts"]);
+  assert.equal(values.version, (await readFile("/proc/version", "utf8")).trim());
+  assert.equal(values["self/mounts"], (await readFile("/proc/self/mounts", "utf8")).trim());
+});
+
+test("a secret's bytes are in no memory that they share with others", async () => {
+  const { bytes } = await readRegularFile(join(await folder({ key: "abc" }), "key"), 100);
+  assert.equal(bytes.buffer.byteLength, 3);
 });
 
 test("a document is read once, and a thousand files not all at once", async () => {
