@@ -35,6 +35,12 @@ function options(
   };
 }
 
+/** Until a migration is in the middle of `pg_sleep`. */
+async function untilAsleep(url: string): Promise<void> {
+  const asleep = "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+  while ((await query(url, asleep)).length === 0) await delay(20);
+}
+
 /** Each file leaves a line, so that applied twice would show. */
 const numbered = (count: number, sleep: number) =>
   Object.fromEntries(
@@ -93,8 +99,7 @@ test("killed in a file without a transaction, the next boot says what to do, and
     ...{ "3_after.sql": "insert into steps values (3);" },
   };
   await using bundle = startBundle({ ...options(url, migrations), args: ["migrate"] });
-  await bundle.event("migration.applied");
-  await delay(200);
+  await untilAsleep(url);
   bundle.kill("SIGKILL");
   await bundle.exit;
   const refused = await runBundle({ ...options(url, migrations), args: ["migrate"] });
@@ -114,8 +119,8 @@ describe("a migration that takes long", () => {
     // Longer than bootTimeout, which does not count here.
     const { config, ...rest } = options(url, slow);
     await using bundle = startBundle({ ...rest, config: { ...(config as object), bootTimeout: "700ms" } });
-    await bundle.output(/"phase":"database"/);
-    await delay(1_500);
+    await untilAsleep(url);
+    await delay(1_000);
     assert.equal(await probe(bundle.directory, "--live"), 0);
     assert.equal(await probe(bundle.directory), 1);
     assert.equal(JSON.parse((await bundle.admin("/health?live")).text).progress, "1_half.sql");
@@ -136,8 +141,7 @@ describe("a migration that takes long", () => {
   test("makes others wait until lockTimeout: exit 75", async () => {
     const url = await server.createDatabase();
     await using first = startBundle(options(url, slow));
-    await first.output(/"phase":"database"/);
-    await delay(500);
+    await untilAsleep(url);
     const exit = await runBundle(options(url, slow, { migrate: { lockTimeout: "300ms" } }));
     assert.equal(exit.code, 75, exit.stderr);
     assert.match(exit.stderr, /another process migrates: sallyport, pid/);
