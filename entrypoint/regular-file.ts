@@ -1,5 +1,5 @@
 /** Ground floor: reads a file that is one. */
-import { closeSync, constants, fstatSync, open, read, readFile } from "node:fs";
+import { close, constants, fstatSync, open, read, readFile } from "node:fs";
 import { promisify } from "node:util";
 
 export interface FileContent {
@@ -7,26 +7,39 @@ export interface FileContent {
   readonly modified: Date;
 }
 
+const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+
 /**
- * A pipe would block a thread that even an exit waits for, and a device might never end: they are opened without waiting, and not read.
+ * A pipe would block a thread that even an exit waits for, and a device might never end: neither is waited for, or read.
  * @throws the system's error, ENOTFILE, or EFBIG beyond `maxBytes`
  */
 export async function readRegularFile(path: string, maxBytes: number): Promise<FileContent> {
-  const file = await promisify(open)(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const file = await promisify(open)(path, FLAGS).catch((error) => {
+    throw error.code === "ENXIO" || error.code === "EOPNOTSUPP" ? fault("ENOTFILE") : error; // a socket
+  });
   try {
     const stats = fstatSync(file);
-    if (!stats.isFile()) throw Object.assign(new Error("not a regular file"), { code: "ENOTFILE" });
-    const bytes = stats.size > maxBytes ? undefined : await readToEnd(file, stats.size);
-    if (!bytes || bytes.length > maxBytes) throw Object.assign(new Error("too large"), { code: "EFBIG" });
+    if (!stats.isFile()) throw fault("ENOTFILE");
+    if (stats.size > maxBytes) throw fault("EFBIG");
+    const bytes = await readToEnd(file, stats.size);
+    if (bytes.length > maxBytes) throw fault("EFBIG");
     return { bytes, modified: stats.mtime };
   } finally {
-    closeSync(file);
+    close(file);
   }
 }
 
-/** In one read, where the file says how long it is; and never into memory that is shared with other buffers. */
+/** In one read, where the file says how long it is; and into memory that no other buffer shares. */
 async function readToEnd(file: number, size: number): Promise<Buffer> {
   const { bytesRead, buffer } = await promisify(read)(file, Buffer.alloc(size), 0, size, null);
   if (size > 0 && bytesRead === size) return buffer;
-  return Buffer.concat([buffer.subarray(0, bytesRead), await promisify(readFile)(file)]);
+  const rest = await promisify(readFile)(file);
+  const all = Buffer.alloc(bytesRead + rest.length);
+  buffer.copy(all, 0, 0, bytesRead);
+  rest.copy(all, bytesRead);
+  return all;
+}
+
+function fault(code: "ENOTFILE" | "EFBIG"): Error {
+  return Object.assign(new Error("not a file, or too large"), { code });
 }

@@ -2,9 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { boot, migrateOnly } from "./boot.ts";
 import { errorName, SallyportError } from "./errors.ts";
-import { logFailure } from "./failure.ts";
+import { logCause, logFailure } from "./failure.ts";
 import type { BootRequest } from "./load.ts";
-import { restartPauseMs } from "./restart.ts";
+import { IN_STEP_MS, restartPauseMs } from "./restart.ts";
 import { closeAll, type StopCause, signalExitCode } from "./shutdown.ts";
 import { enter, type Status } from "./status.ts";
 import type { World } from "./step.ts";
@@ -21,7 +21,6 @@ const DRAIN_DELAY_MS = 5_000;
 
 /** @returns the exit code */
 export async function run(request: BootRequest, world: RunWorld): Promise<number> {
-  const started = performance.now();
   try {
     const config = await boot(request, world);
     const cause = await world.cause;
@@ -30,7 +29,7 @@ export async function run(request: BootRequest, world: RunWorld): Promise<number
     const { drainDelayMs = usualMs } = config;
     return await leave(cause, { shutdownTimeoutMs, drainDelayMs }, world);
   } catch (error) {
-    return fail(error, performance.now() - started, world);
+    return fail(error, world);
   }
 }
 
@@ -41,17 +40,16 @@ export async function runMigrate(request: BootRequest, world: RunWorld): Promise
     await closeAll(world.closers, world.status.shutdownTimeoutMs, world.log);
     return 0;
   } catch (error) {
-    // A task of its own: whoever started it waits for its end.
-    return fail(error, 0, world);
+    return fail(error, world);
   }
 }
 
-async function fail(error: unknown, ranMs: number, world: RunWorld): Promise<number> {
+async function fail(error: unknown, world: RunWorld): Promise<number> {
   const { signal, status, closers, log } = world;
   const stopped = signal.aborted && error === signal.reason ? (error as StopCause) : undefined;
   const code = stopped ? endEarly(stopped, world) : logFailure(log, error);
   if (!stopped) enter(status, "failed");
-  if (!stopped && !world.terminal) await pauseBeforeRestart(error, ranMs, world);
+  if (!stopped && !world.terminal) await pauseBeforeRestart(error, world);
   await closeAll(closers, status.shutdownTimeoutMs, log);
   return code;
 }
@@ -113,14 +111,16 @@ export function endEarly(cause: StopCause, { status, log, appExitCode }: RunWorl
   return appExitCode();
 }
 
-async function pauseBeforeRestart(error: unknown, ranMs: number, { signal, log }: RunWorld): Promise<void> {
+async function pauseBeforeRestart(error: unknown, { signal, log }: RunWorld): Promise<void> {
+  const ranMs = process.uptime() * 1000;
   const waitMs = error instanceof SallyportError ? restartPauseMs(error, ranMs, Math.random) : 0;
   if (waitMs === 0) return;
-  const seconds = Math.round(waitMs / 1000);
-  log("warn", "exit.delayed", `exiting in ${seconds} s, so that restarts do no harm; a stop ends the wait`, {
-    waitMs,
-  });
+  const seconds = Math.ceil(waitMs / 1000);
+  const message = `exiting in ${seconds} s, so that restarts do no harm; a stop ends the wait`;
+  if (waitMs >= IN_STEP_MS) log("warn", "exit.delayed", message, { waitMs });
   await delay(waitMs, undefined, { signal }).catch(() => {});
+  const cause = signal.reason as StopCause | undefined;
+  if (cause?.kind === "crash") logCause(log, cause.error);
 }
 
 function stuck(phase: Status["phase"]): SallyportError {

@@ -119,7 +119,6 @@ function fileProblem(code: string, path: string): RefProblem {
     case "EFBIG":
       return { kind: "invalid", message: `${path} is larger than 1 MiB` };
     case "ENOTFILE":
-    case "ENXIO": // a socket
       return { kind: "invalid", message: `${path} is not a regular file` };
     default:
       return { kind: "invalid", message: `${path} can't be read (${code})` };

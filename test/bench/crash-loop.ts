@@ -11,7 +11,7 @@ export interface LoopResult {
   readonly containers: number;
   /** Calls of the quota that is tried hardest, as a share of it, from the tenth minute to the fifteenth. */
   readonly share: number;
-  /** Calls that were throttled in these minutes, of all. */
+  /** How many of these calls were throttled, as a share of them. */
   readonly throttled: number;
 }
 
@@ -49,14 +49,15 @@ export async function simulateCrashLoop(
   const start = async () => (await bootOnce(endpoint, clock, random)) ?? verdict;
   for (let index = 0; index < containers; index++) void restartForever(clock, random, start);
   await clock.run(() => clock.now >= SETTLED_MS);
-  const before = { load: endpoint.load(), ...endpoint.counts };
+  const quota = endpoint.pressure();
+  const before = { asked: quota.asked, refused: quota.refused };
   await clock.run(() => clock.now >= SETTLED_MS + MEASURED_MINUTES * 60_000);
-  const { requests, throttled } = endpoint.counts;
+  const asked = quota.asked - before.asked;
   return {
     manager: manager.name,
     containers,
-    share: (endpoint.load() - before.load) / MEASURED_MINUTES,
-    throttled: (throttled - before.throttled) / (requests - before.requests),
+    share: asked / (quota.perMinute * MEASURED_MINUTES),
+    throttled: (quota.refused - before.refused) / asked,
   };
 }
 

@@ -16,8 +16,15 @@ export interface Endpoint {
   /** Reads what one container wants. */
   boot(signal: AbortSignal, pace: Pace): Promise<unknown>;
   readonly counts: { requests: number; throttled: number };
-  /** Minutes of a full quota that have been asked for so far, of the one that is tried hardest. */
-  load(): number;
+  /** The quota that is tried hardest. */
+  pressure(): Pressure;
+}
+
+export interface Pressure {
+  /** Calls so far, and those of them that were throttled. */
+  readonly asked: number;
+  readonly refused: number;
+  readonly perMinute: number;
 }
 
 const ROUND_TRIP_MS = 6;
@@ -30,6 +37,7 @@ class Bucket {
   #tokens: number;
   #filledAt = 0;
   asked = 0;
+  refused = 0;
 
   constructor(clock: VirtualClock, perSecond: number) {
     this.#clock = clock;
@@ -43,28 +51,31 @@ class Bucket {
     this.#tokens += ((now - this.#filledAt) * this.#perSecond) / 1000;
     this.#tokens = Math.min(this.#perSecond, this.#tokens);
     this.#filledAt = now;
-    if (this.#tokens < 1) return false;
+    if (this.#tokens < 1) {
+      this.refused++;
+      return false;
+    }
     this.#tokens--;
     return true;
   }
 
-  /** Minutes of this quota that have been asked for. */
-  get load(): number {
-    return this.asked / this.#perSecond / 60;
+  get perMinute(): number {
+    return this.#perSecond * 60;
   }
 }
 
 /** So many requests in each minute, counted from its first one. */
 class Window {
   readonly #clock: VirtualClock;
-  readonly #perMinute: number;
+  readonly perMinute: number;
   #startedAt = Number.NEGATIVE_INFINITY;
   #taken = 0;
   asked = 0;
+  refused = 0;
 
   constructor(clock: VirtualClock, perMinute: number) {
     this.#clock = clock;
-    this.#perMinute = perMinute;
+    this.perMinute = perMinute;
   }
 
   /** @returns 0, or after how many milliseconds to ask again */
@@ -75,12 +86,9 @@ class Window {
       this.#startedAt = now;
       this.#taken = 0;
     }
-    if (this.#taken++ < this.#perMinute) return 0;
+    if (this.#taken++ < this.perMinute) return 0;
+    this.refused++;
     return Math.ceil((this.#startedAt + 60_000 - now) / 1000) * 1000;
-  }
-
-  get load(): number {
-    return this.asked / this.#perMinute;
   }
 }
 
@@ -120,8 +128,9 @@ export function secretsManager(secrets: number): Manager {
       const client = { send } as unknown as SecretsManagerClient;
       const boot = (signal: AbortSignal, pace: Pace) =>
         readSecrets(wanted, { clientIn: () => client, title: "Secrets Manager", signal, log, pace });
-      const load = () => Math.max(buckets.batch.load, buckets.single.load);
-      return { boot, counts, load };
+      const { batch, single } = buckets;
+      const share = ({ asked, perMinute }: Pressure) => asked / perMinute;
+      return { boot, counts, pressure: () => (share(batch) > share(single) ? batch : single) };
     },
   };
 }
@@ -161,6 +170,6 @@ export const infisical: Manager = {
       await ask(undefined, signal, pace);
       await Promise.all(Array.from({ length: FOLDERS }, () => ask(lists, signal, pace)));
     };
-    return { boot, counts, load: () => lists.load };
+    return { boot, counts, pressure: () => lists };
   },
 };

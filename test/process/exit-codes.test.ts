@@ -97,6 +97,23 @@ describe("78", () => {
   });
 });
 
+test("a start that the manager kept waiting for ten seconds does not come back at once, though Docker would bring it", async () => {
+  await using fake = await startFakeInfisical({ folders: { "/": { OTHER: "x" } } });
+  const wait = { status: 429, body: {}, headers: { "retry-after": "9" } };
+  fake.fail(() => wait, { call: "secrets" });
+  const exit = await stopAfterFailure({
+    config: {
+      secrets: { test: { provider: "infisical", environment: "prod" } },
+      settings: { KEY: "KEY" },
+      app: "./app.mjs",
+    },
+    env: fake.bootstrap,
+  });
+  assertRefused(exit, 78, "SETTINGS_INVALID", /a setting is missing or wrong/);
+  const delayed = exit.events.find(({ event }) => event === "exit.delayed");
+  assert.ok(Number(delayed?.waitMs) > 20_000);
+});
+
 describe("77", () => {
   test("a refused login is told at once, and the exit waits so that restarts can't lock the identity", async () => {
     await using fake = await startFakeInfisical();

@@ -37,7 +37,8 @@ function options(
 
 /** Until a migration is in the middle of `pg_sleep`. */
 async function untilAsleep(url: string): Promise<void> {
-  const asleep = "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
+  const asleep =
+    "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
   while ((await query(url, asleep)).length === 0) await delay(20);
 }
 

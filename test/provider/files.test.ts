@@ -89,9 +89,13 @@ test("a file that does not say how long it is is read to its end", {
   assert.equal(values["self/mounts"], (await readFile("/proc/self/mounts", "utf8")).trim());
 });
 
-test("a secret's bytes are in no memory that they share with others", async () => {
-  const { bytes } = await readRegularFile(join(await folder({ key: "abc" }), "key"), 100);
-  assert.equal(bytes.buffer.byteLength, 3);
+test("a secret's bytes are in no memory that they share with others", {
+  skip: process.platform !== "linux",
+}, async () => {
+  for (const path of [join(await folder({ key: "abc" }), "key"), "/proc/version"]) {
+    const { bytes } = await readRegularFile(path, 10_000);
+    assert.equal(bytes.buffer.byteLength, bytes.length);
+  }
 });
 
 test("a document is read once, and a thousand files not all at once", async () => {
