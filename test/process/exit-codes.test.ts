@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { startFakeAws } from "../fakes/aws.ts";
 import { startFakeInfisical } from "../fakes/infisical.ts";
-import { assertRefused, aws, CANARY, runBundle, stopAfterFailure } from "./refusal.ts";
+import { assertRefused, aws, CANARY, runBundle, startBundle, stopAfterFailure } from "./refusal.ts";
 
 describe("64", () => {
   test("an unknown word, with the nearest valid one", async () => {
@@ -101,17 +101,14 @@ test("a start that the manager kept waiting for ten seconds does not come back a
   await using fake = await startFakeInfisical({ folders: { "/": { OTHER: "x" } } });
   const wait = { status: 429, body: {}, headers: { "retry-after": "9" } };
   fake.fail(() => wait, { call: "secrets" });
-  const exit = await stopAfterFailure({
-    config: {
-      secrets: { test: { provider: "infisical", environment: "prod" } },
-      settings: { KEY: "KEY" },
-      app: "./app.mjs",
-    },
-    env: fake.bootstrap,
-  });
-  assertRefused(exit, 78, "SETTINGS_INVALID", /a setting is missing or wrong/);
-  const delayed = exit.events.find(({ event }) => event === "exit.delayed");
-  assert.ok(Number(delayed?.waitMs) > 20_000);
+  const secrets = { test: { provider: "infisical", environment: "prod" } };
+  const config = { secrets, settings: { KEY: "KEY" }, app: "./app.mjs" };
+  await using bundle = startBundle({ config, env: fake.bootstrap });
+  await bundle.event("request.retried");
+  const { waitMs } = await bundle.event("exit.delayed");
+  assert.ok(Number(waitMs) > 20_000, `${waitMs}`);
+  bundle.kill("SIGTERM");
+  assertRefused(await bundle.exit, 78, "SETTINGS_INVALID", /a setting is missing or wrong/);
 });
 
 describe("77", () => {
