@@ -49,6 +49,12 @@ export class Entry {
     return !this.handle.hasEnded && this.definition.uses.some((name) => changed.has(name));
   }
 
+  /** What it is made of, and would not be any more. A driver that is given nothing finds something: a server on this host, a variable. */
+  lostIn(settings: Settings): string[] {
+    const held = this.#options.settings;
+    return this.definition.uses.filter((name) => held[name] !== undefined && settings[name] === undefined);
+  }
+
   /**
    * So that many processes may be refreshed at once, and a server that is just large enough for them stays large enough: a
    * candidate's connection is one that the current pool does without.

@@ -53,8 +53,11 @@ export async function close({ entry, fresh, giveBack }: Opened): Promise<void> {
 export async function openAll(entries: readonly Entry[], terms: Terms): Promise<Opened[]> {
   const { signal } = terms;
   // Each fault at once: when the slowest has used up the time of all, the others would be told as its own.
-  const attempt = (entry: Entry) =>
-    open(entry, terms).catch((error): Problem => ({ subject: entry.name, ...describeFault(error, signal) }));
+  const attempt = async (entry: Entry): Promise<Opened | Problem> => {
+    const lost = entry.lostIn(terms.settings);
+    if (lost.length > 0) return withoutSettings(entry, lost);
+    return open(entry, terms).catch((error) => ({ subject: entry.name, ...describeFault(error, signal) }));
+  };
   const results = await Promise.all(entries.map(attempt));
   const opened = results.filter((it) => "fresh" in it);
   const problems = results.filter((it) => "subject" in it);
@@ -62,6 +65,11 @@ export async function openAll(entries: readonly Entry[], terms: Terms): Promise<
   if (problems.length === 0 && !isStopped) return opened;
   await Promise.all(opened.map(close));
   throw isStopped ? signal.reason : refused(problems);
+}
+
+function withoutSettings({ name }: Entry, lost: readonly string[]): Problem {
+  const message = `it is made of ${lost.join(" and ")}, and that is not set any more; to go on without takes a restart`;
+  return { subject: name, kind: "missing", message };
 }
 
 function refused(problems: readonly Problem[]): SallyportError {

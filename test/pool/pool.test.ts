@@ -229,6 +229,19 @@ describe("a refresh", () => {
     );
   });
 
+  test("does not make a pool of settings that are not there any more: a driver would take its own", async () => {
+    const { pools, define, prepare, made } = open({ URL: "one", OTHER: undefined });
+    pools.add(define({ name: "cache" }));
+    pools.add(define({ name: "plain", uses: ["OTHER"] }));
+    const { code, problems } = await refusal(prepare({ URL: undefined }));
+    const message = "it is made of URL, and that is not set any more; to go on without takes a restart";
+    assert.deepEqual(
+      [code, problems],
+      ["CREDENTIALS_REFUSED", [{ subject: "cache", kind: "missing", message }]],
+    );
+    assert.equal(made.length, 2);
+  });
+
   test("that fails in create says so, and hides what create said", async () => {
     const { pools, define, prepare, settings } = open();
     const { create } = define();
