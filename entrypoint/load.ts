@@ -61,10 +61,9 @@ export async function fetchSettings(config: ParsedConfig, boot: Boot): Promise<S
   try {
     const refs = config.settings.flatMap((spec) => spec.refs);
     const fetched = await step(boot, "fetch", () => provider.fetch(refs, deadline.signal), describeFetch);
-    boot.inOneWrite(() => {
-      for (const { name, version, ms } of fetched.reads)
-        log("info", "secret.fetched", name, { name, version, provider: provider.title, identity, ms });
-    });
+    for (const { name, version, ms } of fetched.reads) {
+      log("info", "secret.fetched", name, { name, version, provider: provider.title, identity, ms });
+    }
     hideValues(config.settings, fetched.answers, mask);
     const validate = () => abortable(validateSettings(config.settings, fetched.answers), deadline.signal);
     const values = await step(boot, "settings", validate, describeValues);

@@ -105,14 +105,6 @@ async function openWorld(write?: (line: string) => void) {
     env: { ...process.env },
     cwd: process.cwd(),
     log,
-    inOneWrite(work) {
-      process.stderr.cork();
-      try {
-        work();
-      } finally {
-        process.stderr.uncork();
-      }
-    },
     mask: created,
     status: createStatus(),
     signal,

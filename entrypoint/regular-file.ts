@@ -12,7 +12,8 @@ export interface FileContent {
 const FLAGS = fs.constants.O_RDONLY | fs.constants.O_NONBLOCK | fs.constants.O_NOCTTY;
 
 /**
- * A pipe would block a thread that even an exit waits for, and a device might never end: neither is waited for, or read.
+ * A pipe would block a thread that even an exit waits for, and a device might never end: neither is waited for, or read. (Who waits at
+ * the pipe's other end is let through, to nobody.)
  * @throws the system's error, ENOTFILE, or EFBIG beyond `maxBytes`
  */
 export async function readRegularFile(path: string, maxBytes: number): Promise<FileContent> {

@@ -11,8 +11,6 @@ export interface World {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   readonly log: Log;
-  /** Hundreds of lines that are written one by one take longer than what they tell of. */
-  inOneWrite(work: () => void): void;
   readonly mask: Mask;
   readonly status: Status;
   /** Aborted when the process is asked to stop. */

@@ -18,10 +18,10 @@ test("a manager that can't be reached is asked again soon, however long it took"
   assert.deepEqual(pauses("MANAGER_UNREACHABLE", 20_000), [3_000, 7_000]);
 });
 
-const VERDICTS = ["SECRET_DENIED", "SETTINGS_INVALID", "GUARD_REFUSED"] as const;
+const VERDICTS = ["SECRET_DENIED", "SETTINGS_INVALID"] as const;
 
 test("what another start would meet again ends in a moment that differs, while Docker remembers that it fails", () => {
-  for (const code of VERDICTS) assert.deepEqual(pauses(code, 8_999), [0, 3_000]);
+  for (const code of VERDICTS) assert.deepEqual(pauses(code, 5_000), [0, 3_000]);
 });
 
 test("after ten seconds, when Docker would start it again at once, it ends one to six minutes after its start", () => {
@@ -31,7 +31,18 @@ test("after ten seconds, when Docker would start it again at once, it ends one t
   }
 });
 
-test("what has asked a database or run code of others ends at once: something of it may still go on", () => {
+test("no wait makes a run long enough to be forgotten, and short enough to come back soon", () => {
+  for (const code of [...VERDICTS, "IDENTITY_REFUSED", "MANAGER_ANSWER_INVALID"] as const) {
+    for (let ranMs = 0; ranMs < 60_000; ranMs += 250) {
+      for (const chance of [0, 0.25, 0.5, 0.75, 1]) {
+        const allMs = ranMs + restartPauseMs(new SallyportError(code, "it failed"), ranMs, () => chance);
+        assert.ok(allMs < 9_000 || allMs >= 60_000, `${code} after ${ranMs} ms ends after ${allMs}`);
+      }
+    }
+  }
+});
+
+test("what has asked a database, or run code of others, or is exposed ends at once", () => {
   const codes = [
     "DATABASE_REFUSED",
     "MIGRATION_FAILED",
@@ -39,5 +50,5 @@ test("what has asked a database or run code of others ends at once: something of
     "WARM_FAILED",
     "APP_FAILED",
   ] as const;
-  for (const code of codes) assert.deepEqual(pauses(code, 20_000), [0, 0]);
+  for (const code of [...codes, "GUARD_REFUSED"] as const) assert.deepEqual(pauses(code, 20_000), [0, 0]);
 });

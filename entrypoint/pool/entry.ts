@@ -6,6 +6,7 @@ import type { Settings } from "../settings/settings.ts";
 import { type Definition, discard, type Member, type OnError, openCandidate } from "./candidate.ts";
 import { createHandle, type Handle } from "./handle.ts";
 import { type Retiree, retire } from "./handover.ts";
+import { givenOf, lossOf } from "./loss.ts";
 
 /** How long a refresh waits for a busy pool to give one connection back. */
 const ROOM_MS = 1_000;
@@ -34,9 +35,12 @@ export class Entry {
   #limit: number | undefined;
   /** Connections that the current pool does without, for candidates. */
   readonly #rooms = new Set<symbol>();
+  /** Names of settings. */
+  #given: readonly string[];
   #isClosed = false;
 
   constructor(member: Member, options: EntryOptions) {
+    this.#given = givenOf(options.definition.uses, options.settings);
     this.name = options.name;
     this.definition = options.definition;
     this.member = member;
@@ -49,10 +53,9 @@ export class Entry {
     return !this.handle.hasEnded && this.definition.uses.some((name) => changed.has(name));
   }
 
-  /** What it is made of, and would not be any more. A driver that is given nothing finds something: a server on this host, a variable. */
-  lostIn(settings: Settings): string[] {
-    const held = this.#options.settings;
-    return this.definition.uses.filter((name) => held[name] !== undefined && settings[name] === undefined);
+  /** What it was given, and would not be now: in words, if there is any. */
+  lossIn(settings: Settings): string | undefined {
+    return lossOf(this.#given, settings);
   }
 
   /**
@@ -106,6 +109,7 @@ export class Entry {
     if (this.handle.hasEnded) return void discard(fresh, this.definition);
     const old = this.member;
     this.member = fresh;
+    this.#given = givenOf(this.definition.uses, this.#options.settings);
     this.#limit = limitOf(fresh);
     this.#rooms.clear();
     this.#carryOver(old, fresh);

@@ -6,6 +6,7 @@ import { admit, type Definition, discard } from "./candidate.ts";
 import { assertUsable, freeName, type PoolDefinition, watchReads } from "./definition.ts";
 import { Entry } from "./entry.ts";
 import { describeFault } from "./fault.ts";
+import { givenOf, lossOf } from "./loss.ts";
 import { close, type Opened, open, openAll } from "./preparation.ts";
 
 export type { PoolDefinition } from "./definition.ts";
@@ -145,6 +146,8 @@ class Registry implements Pools {
 
   /** The settings may change while it is made; then it is made once more. */
   async #addLater(first: Promise<object>, create: () => unknown, definition: Definition): Promise<object> {
+    const { settings } = this.#options;
+    const given = givenOf(definition.uses, settings);
     let making = first;
     for (;;) {
       const seen = this.#swaps.length;
@@ -156,6 +159,8 @@ class Registry implements Pools {
         definition,
       );
       if (this.#isClosed) throw leaving();
+      const loss = lossOf(given, settings);
+      if (loss) throw new Error(`context.pool: ${loss}`);
       making = Promise.resolve(create() as object);
     }
   }
@@ -213,13 +218,17 @@ class Registry implements Pools {
   async #renew(entry: Entry): Promise<void> {
     const { settings, log, drainTimeoutMs } = this.#options;
     const { name } = entry;
+    const stays = (why: string) =>
+      log("warn", "pool.outdated", `${name}: it still uses the old settings (${why})`, { name });
+    const loss = entry.lossIn(settings);
+    if (loss) return stays(loss);
     try {
       const signal = AbortSignal.timeout(drainTimeoutMs);
       const opened = await open(entry, { settings, signal, onError: this.#onError, ends: true });
       if (this.#isClosed) return await close(opened);
       entry.swap(opened.fresh);
     } catch (error) {
-      log("warn", "pool.outdated", `${name}: it still uses the old settings (${errorName(error)})`, { name });
+      stays(errorName(error));
     }
   }
 }

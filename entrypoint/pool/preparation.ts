@@ -54,8 +54,8 @@ export async function openAll(entries: readonly Entry[], terms: Terms): Promise<
   const { signal } = terms;
   // Each fault at once: when the slowest has used up the time of all, the others would be told as its own.
   const attempt = async (entry: Entry): Promise<Opened | Problem> => {
-    const lost = entry.lostIn(terms.settings);
-    if (lost.length > 0) return withoutSettings(entry, lost);
+    const loss = entry.lossIn(terms.settings);
+    if (loss) return { subject: entry.name, kind: "missing", message: loss };
     return open(entry, terms).catch((error) => ({ subject: entry.name, ...describeFault(error, signal) }));
   };
   const results = await Promise.all(entries.map(attempt));
@@ -65,11 +65,6 @@ export async function openAll(entries: readonly Entry[], terms: Terms): Promise<
   if (problems.length === 0 && !isStopped) return opened;
   await Promise.all(opened.map(close));
   throw isStopped ? signal.reason : refused(problems);
-}
-
-function withoutSettings({ name }: Entry, lost: readonly string[]): Problem {
-  const message = `it is made of ${lost.join(" and ")}, and that is not set any more; to go on without takes a restart`;
-  return { subject: name, kind: "missing", message };
 }
 
 function refused(problems: readonly Problem[]): SallyportError {

@@ -229,17 +229,51 @@ describe("a refresh", () => {
     );
   });
 
-  test("does not make a pool of settings that are not there any more: a driver would take its own", async () => {
-    const { pools, define, prepare, made } = open({ URL: "one", OTHER: undefined });
-    pools.add(define({ name: "cache" }));
-    pools.add(define({ name: "plain", uses: ["OTHER"] }));
-    const { code, problems } = await refusal(prepare({ URL: undefined }));
-    const message = "it is made of URL, and that is not set any more; to go on without takes a restart";
+  const GONE = "it is made of URL, and that is not set any more; to go on without takes a restart";
+
+  test("does not make a pool of a setting that is gone: a driver would take its own", async () => {
+    for (const none of [undefined, null, ""]) {
+      const { pools, define, prepare, rotate, made } = open({ URL: "one", OTHER: none });
+      pools.add(define({ name: "cache", uses: ["URL", "OTHER"] }));
+      const { code, problems } = await refusal(prepare({ URL: none }));
+      const expected = [{ subject: "cache", kind: "missing", message: GONE }];
+      assert.deepEqual([code, problems], ["CREDENTIALS_REFUSED", expected]);
+      assert.equal(made.length, 1);
+      // One that it has never had is none that it has lost.
+      await rotate({ URL: "two" });
+      assert.equal(made.length, 2);
+    }
+  });
+
+  test("a pool that was added in mid-refresh stays as it is when its setting is gone after it", async () => {
+    const { pools, define, prepare, setValues, lines, made } = open();
+    const prepared = await prepare({ URL: undefined });
+    pools.add(define());
+    setValues({ URL: undefined });
+    prepared.swap();
+    await settled();
+    assert.equal(made.length, 1);
     assert.deepEqual(
-      [code, problems],
-      ["CREDENTIALS_REFUSED", [{ subject: "cache", kind: "missing", message }]],
+      lines.map(({ event }) => event),
+      ["pool.outdated"],
     );
-    assert.equal(made.length, 2);
+  });
+
+  test("a pool that is still being made when its setting goes is refused, and closed", async () => {
+    const { pools, define, prepare, setValues, made } = open();
+    const { create } = define();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const late = { ...define(), create: (given: Settings) => promise.then(() => create(given)) };
+    const adding = pools.add(late as unknown as PoolDefinition<Promise<TestPool>>);
+    const prepared = await prepare({ URL: undefined });
+    setValues({ URL: undefined });
+    prepared.swap();
+    resolve();
+    await assert.rejects(adding, { message: `context.pool: ${GONE}` });
+    assert.deepEqual(
+      made.map(({ closed }) => closed),
+      [1],
+    );
   });
 
   test("that fails in create says so, and hides what create said", async () => {

@@ -39,7 +39,11 @@ function options(
 async function untilAsleep(url: string): Promise<void> {
   const asleep =
     "select 1 from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'";
-  while ((await query(url, asleep)).length === 0) await delay(20);
+  const deadline = performance.now() + 20_000;
+  while ((await query(url, asleep)).length === 0) {
+    assert.ok(performance.now() < deadline, "no migration sleeps");
+    await delay(20);
+  }
 }
 
 /** Each file leaves a line, so that applied twice would show. */
