@@ -96,8 +96,9 @@ async function simulateLoops(): Promise<LoopResult[]> {
   const loops: LoopResult[] = [];
   for (const containers of fleetSizes()) {
     showProgress("crash loop", `${containers} containers`);
-    loops.push(await simulateCrashLoop(secretsManager(20), containers));
-    if (containers <= 1_000) loops.push(await simulateCrashLoop(infisical, containers));
+    for (const manager of [secretsManager(20), infisical]) {
+      loops.push(await simulateCrashLoop(manager, containers));
+    }
   }
   return loops;
 }

@@ -16,11 +16,10 @@ export interface Endpoint {
   /** Reads what one container wants. */
   boot(signal: AbortSignal, pace: Pace): Promise<unknown>;
   readonly counts: { requests: number; throttled: number };
-  /** The quota that is tried hardest. */
-  pressure(): Pressure;
+  readonly quotas: readonly Quota[];
 }
 
-export interface Pressure {
+export interface Quota {
   /** Calls so far, and those of them that were throttled. */
   readonly asked: number;
   readonly refused: number;
@@ -128,9 +127,7 @@ export function secretsManager(secrets: number): Manager {
       const client = { send } as unknown as SecretsManagerClient;
       const boot = (signal: AbortSignal, pace: Pace) =>
         readSecrets(wanted, { clientIn: () => client, title: "Secrets Manager", signal, log, pace });
-      const { batch, single } = buckets;
-      const share = ({ asked, perMinute }: Pressure) => asked / perMinute;
-      return { boot, counts, pressure: () => (share(batch) > share(single) ? batch : single) };
+      return { boot, counts, quotas: [buckets.batch, buckets.single] };
     },
   };
 }
@@ -170,6 +167,6 @@ export const infisical: Manager = {
       await ask(undefined, signal, pace);
       await Promise.all(Array.from({ length: FOLDERS }, () => ask(lists, signal, pace)));
     };
-    return { boot, counts, pressure: () => lists };
+    return { boot, counts, quotas: [lists] };
   },
 };

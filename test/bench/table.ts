@@ -44,13 +44,14 @@ export function printResults(results: Results): void {
     }),
   ]);
   print("A crash loop under Docker's restarts (simulated)", [
-    ["", "containers", "÷ quota", "throttled"],
-    ...loops.map(({ manager, containers, share, throttled }): Row => {
-      return [manager, String(containers), share, throttled];
+    ["", "containers", "worst minute ÷ quota", "throttled", "at rest ÷ quota", "throttled"],
+    ...loops.map(({ manager, containers, storm, settled }): Row => {
+      return [manager, String(containers), storm.share, storm.throttled, settled.share, settled.throttled];
     }),
-    ...Object.entries(locked).map(([containers, share]): Row => {
-      return ["wrong logins at Infisical: locked, of an hour", containers, share, undefined];
-    }),
+  ]);
+  print("An hour of wrong logins at Infisical (simulated)", [
+    ["containers", "locked, of it"],
+    ...Object.entries(locked).map(([containers, share]): Row => [containers, share]),
   ]);
   print(
     "entrypoint.mjs by package, KB",
