@@ -74,12 +74,20 @@ export interface Problem {
   readonly kind?: "missing" | "invalid" | "denied";
 }
 
+/** A random time between these, in milliseconds. */
+export interface Rest {
+  readonly leastMs: number;
+  readonly mostMs: number;
+  /** Instead of `mostMs`, when the container has been started before. */
+  readonly mostAgainMs: number;
+}
+
 interface Details {
   /** What to do about it, as an imperative sentence. */
   readonly hint?: string | undefined;
   readonly problems?: readonly Problem[];
-  /** How long the other side must be left alone, in milliseconds: a login that is refused again too soon locks the identity. */
-  readonly restMs?: number;
+  /** How long the other side must be left alone: a login that is refused again too soon locks the identity. */
+  readonly rest?: Rest | undefined;
   readonly cause?: unknown;
 }
 
@@ -89,14 +97,14 @@ export class SallyportError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
   readonly problems: readonly Problem[];
-  readonly restMs: number;
+  readonly rest: Rest | undefined;
 
-  constructor(code: ErrorCode, message: string, { hint, problems = [], restMs = 0, cause }: Details = {}) {
+  constructor(code: ErrorCode, message: string, { hint, problems = [], rest, cause }: Details = {}) {
     super(message, { cause });
     this.code = code;
     this.hint = hint;
     this.problems = problems;
-    this.restMs = restMs;
+    this.rest = rest;
   }
 
   get exitCode(): number {

@@ -4,7 +4,7 @@ import { boot, migrateOnly } from "./boot.ts";
 import { errorName, SallyportError } from "./errors.ts";
 import { logCause, logFailure } from "./failure.ts";
 import type { BootRequest } from "./load.ts";
-import { IN_STEP_MS, restartPauseMs } from "./restart.ts";
+import { IN_STEP_MS, isDockerRestart, restartPauseMs } from "./restart.ts";
 import { closeAll, type StopCause, signalExitCode } from "./shutdown.ts";
 import { enter, type Status } from "./status.ts";
 import type { World } from "./step.ts";
@@ -112,11 +112,13 @@ export function endEarly(cause: StopCause, { status, log, appExitCode }: RunWorl
 }
 
 async function pauseBeforeRestart(error: unknown, { signal, log }: RunWorld): Promise<void> {
-  const ranMs = process.uptime() * 1000;
-  const waitMs = error instanceof SallyportError ? restartPauseMs(error, ranMs, Math.random) : 0;
+  if (!(error instanceof SallyportError)) return;
+  const again = isDockerRestart();
+  const waitMs = restartPauseMs(error, { ranMs: process.uptime() * 1000, again }, Math.random);
   if (waitMs === 0) return;
+  const why = again ? "Docker has started this container before: " : "";
   const seconds = Math.ceil(waitMs / 1000);
-  const message = `exiting in ${seconds} s, so that restarts do no harm; a stop ends the wait`;
+  const message = `${why}exiting in ${seconds} s, so that restarts do no harm; a stop ends the wait`;
   if (waitMs >= IN_STEP_MS) log("warn", "exit.delayed", message, { waitMs });
   await delay(waitMs, undefined, { signal }).catch(() => {});
   const cause = signal.reason as StopCause | undefined;

@@ -137,6 +137,6 @@ function fixedClaims({ bundle, fleet, loops, locked }: Results): Claim[] {
 
 function loopClaim(loops: readonly LoopResult[], name: string, containers: number): Claim {
   const loop = loops.find((it) => it.manager.startsWith(name) && it.containers === containers);
-  const what = `${containers.toLocaleString("en")} containers in a crash loop at rest, ${loop?.manager} ÷ its quota`;
-  return { what, value: loop?.settled.share ?? Number.NaN, unit: "×", atMost: 1, exact: true };
+  const what = `${containers.toLocaleString("en")} containers in a crash loop, worst minute, ${loop?.manager} ÷ its quota`;
+  return { what, value: loop?.storm.share ?? Number.NaN, unit: "×", atMost: 1, exact: true };
 }

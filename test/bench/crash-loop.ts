@@ -35,12 +35,14 @@ async function restartForever(
   random: () => number,
   start: () => Promise<SallyportError>,
 ): Promise<never> {
-  for (let waitMs = DOCKER.firstMs; ; waitMs = Math.min(DOCKER.longestMs, waitMs * 2)) {
+  let waitMs = DOCKER.firstMs;
+  for (let again = false; ; again = true) {
     const started = clock.now;
     const failure = await start();
-    await clock.sleep(restartPauseMs(failure, clock.now - started, random));
+    await clock.sleep(restartPauseMs(failure, { ranMs: clock.now - started, again }, random));
     if (clock.now - started > DOCKER.forgottenMs) waitMs = DOCKER.firstMs;
     await clock.sleep(waitMs);
+    waitMs = Math.min(DOCKER.longestMs, waitMs * 2);
   }
 }
 

@@ -36,11 +36,12 @@ export async function simulateStart(
   let ready = 0;
   let failed = 0;
   const live = async () => {
-    for (let started = clock.now; ; started = clock.now) {
+    for (let again = false; ; again = true) {
+      const started = clock.now;
       const failure = await bootOnce(endpoint, clock, random, bootTimeoutMs);
       if (!failure) break;
       failed++;
-      await clock.sleep(restartPauseMs(failure, clock.now - started, random));
+      await clock.sleep(restartPauseMs(failure, { ranMs: clock.now - started, again }, random));
     }
     ready++;
   };

@@ -44,6 +44,9 @@ export interface ContainerOptions {
   readonly env: Readonly<Record<string, string>>;
   /** `host path:container path:ro` */
   readonly volumes?: readonly string[];
+  readonly restart?: "always";
+  /** An init of Docker's own as PID 1. */
+  readonly init?: boolean;
 }
 
 export class Container {
@@ -51,12 +54,14 @@ export class Container {
   readonly name = `sallyport-test-${process.pid}-${++Container.#count}`;
 
   /** Read-only, without a capability, without a way to gain one. */
-  static async start({ network, env, volumes = [] }: ContainerOptions): Promise<Container> {
+  static async start(options: ContainerOptions): Promise<Container> {
+    const { network, env, volumes = [], restart = "no", init = false } = options;
     const container = new Container();
     const variables = Object.entries(env).map(([name, value]) => `--env=${name}=${value}`);
     const mounts = volumes.map((volume) => `--volume=${volume}`);
-    const flags = [`--name=${container.name}`, `--network=${network}`, ...HARDENING, ...variables, ...mounts];
-    await docker("run", "--detach", ...flags, IMAGE);
+    const life = [`--restart=${restart}`, `--init=${init}`];
+    const place = [`--name=${container.name}`, `--network=${network}`, ...variables, ...mounts];
+    await docker("run", "--detach", ...place, ...life, ...HARDENING, IMAGE);
     return container;
   }
 
@@ -118,6 +123,7 @@ export class Container {
 
 interface Inspected {
   readonly Config: { readonly Env: readonly string[] };
+  readonly RestartCount: number;
   readonly State: {
     readonly Status: string;
     readonly Running: boolean;

@@ -1,6 +1,6 @@
 /** What Infisical answers: its JSON and its error codes go no further in than this file. */
 import * as z from "zod/mini";
-import { SallyportError } from "../../errors.ts";
+import { type Rest, SallyportError } from "../../errors.ts";
 import type { HttpResponse } from "../../http.ts";
 import type { RefProblem } from "../secret-provider.ts";
 
@@ -60,8 +60,10 @@ export function toSecret({ secretValue = "", version, secretValueHidden = false 
   return { value: secretValue, version: String(version), hidden: secretValueHidden };
 }
 
-/** As long as an identity stays locked. https://infisical.com/docs/documentation/platform/identities/universal-auth */
-const LOCKOUT_MS = 300_000;
+/** An identity stays locked for five minutes. https://infisical.com/docs/documentation/platform/identities/universal-auth */
+const LOCKED: Rest = { leastMs: 300_000, mostMs: 600_000, mostAgainMs: 600_000 };
+/** What has been wrong twice is seldom right a moment later, and each try may be the one that locks the identity for all who use it. */
+const REFUSED: Rest = { ...LOCKED, mostAgainMs: 3_600_000 };
 
 export function loginFault(response: HttpResponse, title: string): SallyportError {
   const { status } = response;
@@ -86,7 +88,7 @@ export function loginFault(response: HttpResponse, title: string): SallyportErro
       `${title} has locked the identity for now (HTTP ${status})`,
       {
         hint: "Somebody has tried a wrong client secret several times. Find out who, or clear the lockout in Infisical, and restart this container.",
-        restMs: LOCKOUT_MS,
+        rest: LOCKED,
       },
     );
   }
@@ -95,7 +97,7 @@ export function loginFault(response: HttpResponse, title: string): SallyportErro
     `${title} refused the login (HTTP ${status} ${errorWord(response)})`.replace(/ \)$/, ")"),
     {
       hint: "Check INFISICAL_CLIENT_ID and INFISICAL_CLIENT_SECRET, their expiry and trusted IPs; three refusals lock the identity for minutes.",
-      restMs: LOCKOUT_MS,
+      rest: REFUSED,
     },
   );
 }
