@@ -78,8 +78,8 @@ export interface Problem {
 export interface Rest {
   readonly leastMs: number;
   readonly mostMs: number;
-  /** Instead of `mostMs`, when the container has been started before. */
-  readonly mostAgainMs: number;
+  /** When the container has been started before, if that is something else. */
+  readonly mostAgainMs?: number;
 }
 
 interface Details {

@@ -1,27 +1,33 @@
 /** How long a start that failed waits before it ends, so that restarts don't turn one fault into a storm. */
-import { existsSync, statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ErrorCode, SallyportError } from "./errors.ts";
 
-/** What another start would meet again; before that, only the manager has been asked. A process that the guard has refused must not live on. */
-const VERDICTS: readonly ErrorCode[] = ["SECRET_DENIED", "SETTINGS_INVALID"];
-/** Of the manager itself. */
-const REFUSALS: readonly ErrorCode[] = ["IDENTITY_REFUSED", "MANAGER_ANSWER_INVALID"];
+/** Between these, so that a fleet does not come back in step. Before any of them only the manager has been asked; whom the guard refuses must not live on. */
+const SHORT_MS: Partial<Record<ErrorCode, readonly [least: number, most: number]>> = {
+  SECRET_DENIED: [0, 3_000],
+  SETTINGS_INVALID: [0, 3_000],
+  IDENTITY_REFUSED: [3_000, 7_000],
+  MANAGER_ANSWER_INVALID: [3_000, 7_000],
+  MANAGER_UNREACHABLE: [3_000, 7_000],
+};
+/** A shorter wait need not be told. */
+export const TOLD_MS = 3_000;
 /** Docker forgets what it has learnt of a crash loop, and restarts at once again, after a run of ten seconds. */
 const FORGOTTEN_MS = 10_000;
 const MARGIN_MS = 1_000;
 /** After its start, where the next one would come too soon: without so wide a spread a large fleet stays in step (test/bench/crash-loop.ts). */
 const APART_MS = { least: 60_000, spread: 240_000 };
-/** So that a fleet does not come back in step; a wait that is no longer need not be told. */
-export const IN_STEP_MS = 3_000;
-/** Docker's shortest time between two starts. */
-const SHORTEST_PAUSE_MS = 100;
+/** Less than lies between two starts by Docker, and more than it takes to write a file. */
+const SAME_START_MS = 250;
+/** As Docker mounts it, and nobody else. */
+const HOSTNAME_OF_DOCKER = /\/containers\/[0-9a-f]{64}\/hostname \/etc\/hostname /;
 
 /** How the start that failed came about. */
 export interface FailedStart {
   /** Since the process's start, in milliseconds. */
   readonly ranMs: number;
-  /** Docker has started this container before. */
+  /** The container has been started before. */
   readonly again: boolean;
 }
 
@@ -36,30 +42,32 @@ export function restartPauseMs(
   random: () => number,
 ): number {
   if (rest) {
-    const { leastMs, mostMs, mostAgainMs } = rest;
+    const { leastMs, mostMs, mostAgainMs = mostMs } = rest;
     return Math.round(leastMs + random() * ((again ? mostAgainMs : mostMs) - leastMs));
   }
-  const isVerdict = VERDICTS.includes(code);
-  if (!isVerdict && !REFUSALS.includes(code) && code !== "MANAGER_UNREACHABLE") return 0;
-  const shortMs = Math.round(isVerdict ? random() * IN_STEP_MS : IN_STEP_MS + random() * 4_000);
+  const [least, most] = SHORT_MS[code] ?? [0, 0];
+  const shortMs = Math.round(least + random() * (most - least));
   // Who has tried to reach it for so long need not be kept from trying.
-  if (code === "MANAGER_UNREACHABLE") return shortMs;
-  if (!again && ranMs + shortMs < FORGOTTEN_MS - MARGIN_MS) return shortMs;
+  if (most === 0 || code === "MANAGER_UNREACHABLE") return shortMs;
+  // What answers in the manager's place, as a proxy that is up before it, says nothing of the next start.
+  const isLoop = again && code !== "MANAGER_ANSWER_INVALID";
+  if (!isLoop && ranMs + shortMs < FORGOTTEN_MS - MARGIN_MS) return shortMs;
   return Math.max(0, Math.round(APART_MS.least + random() * APART_MS.spread - ranMs));
 }
 
 /**
- * Whether this is the process of a container that Docker has started before: it makes `/etc/hostname` at the first start,
- * and writes it at each. Elsewhere, and where no file system keeps when a file was made, it can't be told: no.
+ * Whether this is the process of a container that was started before: Docker makes `/etc/hostname` at the first start, and writes it
+ * at each. A container that shares the network of another one has that one's file. Elsewhere, and where the file system does not
+ * keep when a file was made, it can't be told: no.
  * @see https://github.com/moby/moby/blob/master/daemon/container/container_unix.go BuildHostnameFile
  */
 export function isDockerRestart({ root = "/", pid = process.pid, ppid = process.ppid } = {}): boolean {
   // The container's own process, or what its init has started.
   if (pid !== 1 && ppid !== 1) return false;
   try {
-    if (!existsSync(join(root, ".dockerenv"))) return false;
+    if (!HOSTNAME_OF_DOCKER.test(readFileSync(join(root, "proc/self/mountinfo"), "latin1"))) return false;
     const { birthtimeMs, mtimeMs } = statSync(join(root, "etc/hostname"));
-    return birthtimeMs > 0 && mtimeMs - birthtimeMs >= SHORTEST_PAUSE_MS;
+    return birthtimeMs > 0 && mtimeMs - birthtimeMs >= SAME_START_MS;
   } catch {
     return false;
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type ErrorCode, type Rest, SallyportError } from "../entrypoint/errors.ts";
@@ -12,21 +12,29 @@ interface How {
   readonly rest?: Rest;
 }
 
-/** At the least and at the most. */
+/** From the least to the most. */
 function pauses(code: ErrorCode, { ranMs = 0, again = false, rest }: How = {}): number[] {
   const error = new SallyportError(code, "it failed", { rest });
   return [0, 1].map((chance) => restartPauseMs(error, { ranMs, again }, () => chance));
 }
 
 test("who was refused leaves the identity alone for as long as the manager locks it, and longer each time after the first", () => {
-  const rest = { leastMs: 300_000, mostMs: 600_000, mostAgainMs: 3_600_000 };
-  assert.deepEqual(pauses("IDENTITY_REFUSED", { rest }), [300_000, 600_000]);
-  assert.deepEqual(pauses("IDENTITY_REFUSED", { rest, again: true }), [300_000, 3_600_000]);
+  const rest = { leastMs: 300_000, mostMs: 600_000 };
+  for (const again of [false, true])
+    assert.deepEqual(pauses("IDENTITY_REFUSED", { rest, again }), [300_000, 600_000]);
+  const longer = { ...rest, mostAgainMs: 1_800_000 };
+  assert.deepEqual(pauses("IDENTITY_REFUSED", { rest: longer }), [300_000, 600_000]);
+  assert.deepEqual(pauses("IDENTITY_REFUSED", { rest: longer, again: true }), [300_000, 1_800_000]);
   assert.deepEqual(pauses("IDENTITY_REFUSED"), [3_000, 7_000]);
 });
 
 test("a manager that can't be reached is asked again soon, however long it took, and however often", () => {
   assert.deepEqual(pauses("MANAGER_UNREACHABLE", { ranMs: 20_000, again: true }), [3_000, 7_000]);
+});
+
+test("so is what answers in its place, as a proxy that is up before it", () => {
+  for (const again of [false, true])
+    assert.deepEqual(pauses("MANAGER_ANSWER_INVALID", { again }), [3_000, 7_000]);
 });
 
 const VERDICTS = ["SECRET_DENIED", "SETTINGS_INVALID"] as const;
@@ -36,8 +44,8 @@ test("what another start would meet again ends in a moment that differs, the fir
   for (const code of VERDICTS) assert.deepEqual(pauses(code, { ranMs: 5_000 }), [0, 3_000]);
 });
 
-test("and one to five minutes after its start, when Docker has started the container before", () => {
-  for (const code of WITH_REFUSALS)
+test("and one to five minutes after its start, when the container was started before", () => {
+  for (const code of [...VERDICTS, "IDENTITY_REFUSED"] as const)
     assert.deepEqual(pauses(code, { ranMs: 400, again: true }), [59_600, 299_600]);
 });
 
@@ -50,11 +58,12 @@ test("as after ten seconds, when Docker would start it again at once", () => {
 
 test("no wait makes a run long enough to be forgotten, and short enough to come back soon", () => {
   for (const code of WITH_REFUSALS) {
-    const error = new SallyportError(code, "it failed");
-    for (let ranMs = 0; ranMs < 60_000; ranMs += 250) {
-      for (const chance of [0, 0.25, 0.5, 0.75, 1]) {
-        const allMs = ranMs + restartPauseMs(error, { ranMs, again: false }, () => chance);
-        assert.ok(allMs < 9_000 || allMs >= 60_000, `${code} after ${ranMs} ms ends after ${allMs}`);
+    for (const again of [false, true]) {
+      for (let ranMs = 0; ranMs < 60_000; ranMs += 250) {
+        for (const pauseMs of pauses(code, { ranMs, again })) {
+          const allMs = ranMs + pauseMs;
+          assert.ok(allMs < 9_000 || allMs >= 60_000, `${code} after ${ranMs} ms ends after ${allMs}`);
+        }
       }
     }
   }
@@ -72,29 +81,51 @@ test("what has asked a database, or run code of others, or is exposed ends at on
     assert.deepEqual(pauses(code, { ranMs: 20_000, again: true }), [0, 0]);
 });
 
-/** Of a container whose /etc/hostname was made when it was first started, and written `afterMs` later. */
-async function layContainer(afterMs: number): Promise<string> {
+const MOUNTED_BY_DOCKER = `/var/lib/docker/containers/${"3f".repeat(32)}/hostname`;
+
+interface Laid {
+  /** Since it was made. */
+  readonly writtenMs: number;
+  readonly mounted?: string;
+}
+
+/** A container's root, as far as it tells when it was started. */
+async function layContainer({ writtenMs, mounted = MOUNTED_BY_DOCKER }: Laid): Promise<string> {
   const root = makeFolder();
+  await mkdir(join(root, "proc/self"), { recursive: true });
   await mkdir(join(root, "etc"));
-  await writeFile(join(root, ".dockerenv"), "");
+  const line = `87 69 254:0 ${mounted} /etc/hostname ro,relatime - ext4 /dev/vda rw\n`;
+  await writeFile(join(root, "proc/self/mountinfo"), line);
   const hostname = join(root, "etc/hostname");
   await writeFile(hostname, "3f1c9a\n");
   const { birthtimeMs } = await stat(hostname);
-  if (afterMs > 0) await utimes(hostname, new Date(), new Date(birthtimeMs + afterMs));
+  await utimes(hostname, new Date(), new Date(birthtimeMs + writtenMs));
   return root;
 }
 
-test("a container whose files are as Docker leaves them at a restart was started before, and no other", async () => {
-  const [first, second] = [await layContainer(0), await layContainer(400)];
-  assert.equal(isDockerRestart({ root: first, pid: 1 }), false);
-  assert.equal(isDockerRestart({ root: second, pid: 1, ppid: 0 }), true);
-  assert.equal(isDockerRestart({ root: second, pid: 7, ppid: 1 }), true, "with an init");
-  assert.equal(
-    isDockerRestart({ root: second, pid: 7, ppid: 6 }),
-    false,
-    "beside the container's own process",
-  );
-  await rm(join(second, ".dockerenv"));
-  assert.equal(isDockerRestart({ root: second, pid: 1 }), false, "no container of Docker's");
-  assert.equal(isDockerRestart({ root: join(second, "etc"), pid: 1 }), false);
+const isRestart = async (laid: Laid) => isDockerRestart({ root: await layContainer(laid), pid: 1, ppid: 0 });
+const { birthtimeMs } = await stat(import.meta.filename);
+const skip = birthtimeMs > 0 ? false : "this file system does not keep when a file was made";
+
+test("a container whose files are as Docker leaves them at a restart was started before", {
+  skip,
+}, async () => {
+  assert.equal(await isRestart({ writtenMs: 0 }), false);
+  assert.equal(await isRestart({ writtenMs: 200 }), false, "a slow disk");
+  assert.equal(await isRestart({ writtenMs: 300 }), true);
+  assert.equal(await isRestart({ writtenMs: 86_400_000 }), true);
+  assert.equal(await isRestart({ writtenMs: -86_400_000 }), false, "unpacked from an archive");
+  const root = await layContainer({ writtenMs: 400 });
+  assert.equal(isDockerRestart({ root, pid: 7, ppid: 1 }), true, "with an init");
+  assert.equal(isDockerRestart({ root, pid: 7, ppid: 6 }), false, "beside the container's own process");
+});
+
+test("what does not come from Docker says nothing", async () => {
+  for (const mounted of ["/home/me/hostname", "/containers/storage/overlay-containers/3f/userdata/hostname"])
+    assert.equal(await isRestart({ writtenMs: 400, mounted }), false);
+  assert.equal(isDockerRestart({ root: makeFolder(), pid: 1 }), false);
+  const root = await layContainer({ writtenMs: 400 });
+  await rm(join(root, "etc/hostname"));
+  await symlink("/proc/self/status", join(root, "etc/hostname")); // whose time of birth is not kept
+  assert.equal(isDockerRestart({ root, pid: 1 }), false);
 });

@@ -23,7 +23,8 @@ describe("a container that refuses to start", { skip: obstacle ?? false }, () =>
       const { shop, fake } = await start({ restart: "always", init }, t);
       await shop.whenLogged("exit.delayed");
       const [delayed] = await eventsOf(shop, "exit.delayed");
-      assert.match(String(delayed?.message), /Docker has started this container before/);
+      assert.equal(delayed?.again, true);
+      assert.match(String(delayed?.message), /restart the container when it is mended/);
       assert.ok(Number(delayed?.waitMs) > 50_000, `${delayed?.waitMs}`);
       assert.equal((await eventsOf(shop, "run.failed")).length, 2);
       assert.equal(fake.requests.filter(({ call }) => call === "BatchGetSecretValue").length, 2);

@@ -62,13 +62,13 @@ test("a locked identity is told from a wrong secret, and what was refused asks t
   for (let refusal = 1; refusal <= 3; refusal++) {
     await assert.rejects(askInfisical(fake, ["ROOT"], wrong), {
       message: /refused the login/,
-      rest: { leastMs: 300_000, mostMs: 600_000, mostAgainMs: 3_600_000 },
+      rest: { leastMs: 300_000, mostMs: 600_000, mostAgainMs: 1_800_000 },
     });
   }
   await assert.rejects(askInfisical(fake, ["ROOT"]), {
     code: "IDENTITY_REFUSED",
     message: /has locked the identity for now/,
-    rest: { leastMs: 300_000, mostMs: 600_000, mostAgainMs: 600_000 },
+    rest: { leastMs: 300_000, mostMs: 600_000 },
   });
 });
 
@@ -82,6 +82,21 @@ test("a client ID that is not known is a refused login, though it is answered by
   fake.fail(() => ({ status: 404, body }), { call: "login" });
   await assert.rejects(askInfisical(fake, ["ROOT"]), { code: "IDENTITY_REFUSED" });
 });
+
+for (const [who, status, body] of [
+  ["a proxy that has no route yet", 404, "404 page not found"],
+  ["a firewall", 403, "<html><title>Just a moment...</title></html>"],
+  ["a page to log in", 401, { url: "/login" }],
+] as const) {
+  test(`${who} in the manager's place is no refused login`, async () => {
+    await using fake = await startFakeInfisical();
+    fake.fail(() => ({ status, body }), { call: "login" });
+    await assert.rejects(askInfisical(fake, ["ROOT"]), {
+      code: "MANAGER_ANSWER_INVALID",
+      rest: undefined,
+    });
+  });
+}
 
 test("a throttled login is tried again, after the time that was asked for", async () => {
   await using fake = await startFakeInfisical({ folders: FOLDERS });

@@ -61,9 +61,9 @@ export function toSecret({ secretValue = "", version, secretValueHidden = false 
 }
 
 /** An identity stays locked for five minutes. https://infisical.com/docs/documentation/platform/identities/universal-auth */
-const LOCKED: Rest = { leastMs: 300_000, mostMs: 600_000, mostAgainMs: 600_000 };
+const LOCKED: Rest = { leastMs: 300_000, mostMs: 600_000 };
 /** What has been wrong twice is seldom right a moment later, and each try may be the one that locks the identity for all who use it. */
-const REFUSED: Rest = { ...LOCKED, mostAgainMs: 3_600_000 };
+const REFUSED: Rest = { ...LOCKED, mostAgainMs: 1_800_000 };
 
 export function loginFault(response: HttpResponse, title: string): SallyportError {
   const { status } = response;
@@ -82,12 +82,18 @@ export function loginFault(response: HttpResponse, title: string): SallyportErro
       hint: "Check INFISICAL_URL: is that really an Infisical instance?",
     });
   }
+  if (!isInfisicals(response)) {
+    const what = `${title} answers the login with something else than Infisical does (HTTP ${status})`;
+    return new SallyportError("MANAGER_ANSWER_INVALID", what, {
+      hint: "Check INFISICAL_URL, and what stands in front of it: a proxy, a firewall, a page to log in.",
+    });
+  }
   if (isLocked(response)) {
     return new SallyportError(
       "IDENTITY_REFUSED",
       `${title} has locked the identity for now (HTTP ${status})`,
       {
-        hint: "Somebody has tried a wrong client secret several times. Find out who, or clear the lockout in Infisical, and restart this container.",
+        hint: "Somebody has tried a wrong client secret several times. Find out who, or clear the lockout in Infisical.",
         rest: LOCKED,
       },
     );
@@ -134,6 +140,12 @@ export function isExpired(response: HttpResponse): boolean {
 export function isUnknownRoute({ status, body }: HttpResponse): boolean {
   const { message } = (status === 404 && parseLoosely(body)) || {};
   return typeof message === "string" && message.startsWith("Route ");
+}
+
+/** Its refusals say in JSON what they are; a proxy's do not. */
+function isInfisicals({ body }: HttpResponse): boolean {
+  const { error, message } = parseLoosely(body) ?? {};
+  return Boolean(error || message);
 }
 
 /** Its code is that of any refusal. */
