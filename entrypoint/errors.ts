@@ -80,6 +80,8 @@ export interface Rest {
   readonly mostMs: number;
   /** When the container has been started before, if that is something else. */
   readonly mostAgainMs?: number;
+  /** What somebody who tries again and again has to keep between two tries, so that they do not add up. */
+  readonly apartMs: number;
 }
 
 interface Details {

@@ -50,10 +50,8 @@ async function check({ config, json, writeSchema }: Extract<Command, { name: "ch
 async function migrate({ config }: Extract<Command, { name: "migrate" }>): Promise<number> {
   const { runMigrate } = await import("./run.ts");
   const { world, cause } = await openWorld();
-  return runMigrate(
-    { config, app: undefined, args: [] },
-    { ...world, cause, terminal: true, appExitCode: () => 0 },
-  );
+  const request = { config, app: undefined, args: [] };
+  return runMigrate(request, { ...world, cause, terminal: isTerminal(), appExitCode: () => 0 });
 }
 
 /** Asks where the socket usually is; the config, which may name another place, is loaded only when nobody answers there. */

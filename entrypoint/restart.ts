@@ -55,6 +55,11 @@ export function restartPauseMs(
   return Math.max(0, Math.round(APART_MS.least + random() * APART_MS.spread - ranMs));
 }
 
+/** For a task whose end somebody waits for: only as long as its own tries would add up. @returns milliseconds */
+export function taskPauseMs({ rest }: SallyportError): number {
+  return rest?.apartMs ?? 0;
+}
+
 /**
  * Whether this is the process of a container that was started before: Docker makes `/etc/hostname` at the first start, and writes it
  * at each. A container that shares the network of another one has that one's file. Elsewhere, and where the file system does not

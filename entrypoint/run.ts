@@ -4,7 +4,7 @@ import { boot, migrateOnly } from "./boot.ts";
 import { errorName, SallyportError } from "./errors.ts";
 import { logCause, logFailure } from "./failure.ts";
 import type { BootRequest } from "./load.ts";
-import { isDockerRestart, restartPauseMs, TOLD_MS } from "./restart.ts";
+import { isDockerRestart, restartPauseMs, TOLD_MS, taskPauseMs } from "./restart.ts";
 import { closeAll, type StopCause, signalExitCode } from "./shutdown.ts";
 import { enter, type Status } from "./status.ts";
 import type { World } from "./step.ts";
@@ -40,16 +40,16 @@ export async function runMigrate(request: BootRequest, world: RunWorld): Promise
     await closeAll(world.closers, world.status.shutdownTimeoutMs, world.log);
     return 0;
   } catch (error) {
-    return fail(error, world);
+    return fail(error, world, taskPauseMs);
   }
 }
 
-async function fail(error: unknown, world: RunWorld): Promise<number> {
+async function fail(error: unknown, world: RunWorld, pauseMs = restartPauseMs): Promise<number> {
   const { signal, status, closers, log } = world;
   const stopped = signal.aborted && error === signal.reason ? (error as StopCause) : undefined;
   const code = stopped ? endEarly(stopped, world) : logFailure(log, error);
   if (!stopped) enter(status, "failed");
-  if (!stopped && !world.terminal) await pauseBeforeRestart(error, world);
+  if (!stopped && !world.terminal) await pauseBeforeRestart(error, world, pauseMs);
   await closeAll(closers, status.shutdownTimeoutMs, log);
   return code;
 }
@@ -111,10 +111,14 @@ export function endEarly(cause: StopCause, { status, log, appExitCode }: RunWorl
   return appExitCode();
 }
 
-async function pauseBeforeRestart(error: unknown, { signal, log }: RunWorld): Promise<void> {
+async function pauseBeforeRestart(
+  error: unknown,
+  { signal, log }: RunWorld,
+  pauseMs: typeof restartPauseMs,
+): Promise<void> {
   if (!(error instanceof SallyportError)) return;
   const again = isDockerRestart();
-  const waitMs = restartPauseMs(error, { ranMs: process.uptime() * 1000, again }, Math.random);
+  const waitMs = pauseMs(error, { ranMs: process.uptime() * 1000, again }, Math.random);
   if (waitMs === 0) return;
   const time = waitMs < 120_000 ? `${Math.ceil(waitMs / 1000)} s` : `${Math.ceil(waitMs / 60_000)} min`;
   const message = `exiting in ${time}, so that restarts do no harm; restart the container when it is mended`;

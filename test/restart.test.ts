@@ -3,7 +3,7 @@ import { mkdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type ErrorCode, type Rest, SallyportError } from "../entrypoint/errors.ts";
-import { isDockerRestart, restartPauseMs } from "../entrypoint/restart.ts";
+import { isDockerRestart, restartPauseMs, taskPauseMs } from "../entrypoint/restart.ts";
 import { makeFolder } from "./folder.ts";
 
 interface How {
@@ -19,13 +19,20 @@ function pauses(code: ErrorCode, { ranMs = 0, again = false, rest }: How = {}): 
 }
 
 test("who was refused leaves the identity alone for as long as the manager locks it, and longer each time after the first", () => {
-  const rest = { leastMs: 300_000, mostMs: 600_000 };
+  const rest = { leastMs: 300_000, mostMs: 600_000, apartMs: 31_000 };
   for (const again of [false, true])
     assert.deepEqual(pauses("IDENTITY_REFUSED", { rest, again }), [300_000, 600_000]);
   const longer = { ...rest, mostAgainMs: 1_800_000 };
   assert.deepEqual(pauses("IDENTITY_REFUSED", { rest: longer }), [300_000, 600_000]);
   assert.deepEqual(pauses("IDENTITY_REFUSED", { rest: longer, again: true }), [300_000, 1_800_000]);
   assert.deepEqual(pauses("IDENTITY_REFUSED"), [3_000, 7_000]);
+});
+
+test("a task waits only until its own tries do not add up, and after nothing else", () => {
+  const rest = { leastMs: 300_000, mostMs: 600_000, apartMs: 31_000 };
+  assert.equal(taskPauseMs(new SallyportError("IDENTITY_REFUSED", "it failed", { rest })), 31_000);
+  for (const code of ["IDENTITY_REFUSED", "SETTINGS_INVALID", "MIGRATION_FAILED"] as const)
+    assert.equal(taskPauseMs(new SallyportError(code, "it failed")), 0);
 });
 
 test("a manager that can't be reached is asked again soon, however long it took, and however often", () => {

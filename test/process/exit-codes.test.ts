@@ -125,6 +125,19 @@ describe("77", () => {
     assert.ok(Number(delayed?.waitMs) >= 300_000);
   });
 
+  test("migrate, whose end somebody waits for, waits only until its own tries do not add up", async () => {
+    await using fake = await startFakeInfisical();
+    const config = {
+      secrets: { test: { provider: "infisical", environment: "prod" } },
+      settings: { DATABASE_URL: "url" },
+      database: { url: "DATABASE_URL", migrations: "." },
+    };
+    const env = { ...fake.bootstrap, INFISICAL_CLIENT_SECRET: CANARY };
+    const exit = await stopAfterFailure({ config, env, args: ["migrate"] });
+    assertRefused(exit, 77, "IDENTITY_REFUSED", /refused the login/);
+    assert.equal(exit.events.find(({ event }) => event === "exit.delayed")?.waitMs, 31_000);
+  });
+
   test("nothing proves who the container is", async () => {
     const env = {
       REGION: "eu-west-1",

@@ -60,8 +60,8 @@ export function toSecret({ secretValue = "", version, secretValueHidden = false 
   return { value: secretValue, version: String(version), hidden: secretValueHidden };
 }
 
-/** An identity stays locked for five minutes. https://infisical.com/docs/documentation/platform/identities/universal-auth */
-const LOCKED: Rest = { leastMs: 300_000, mostMs: 600_000 };
+/** The third refusal, each within 30 s of the last, locks an identity for five minutes. https://infisical.com/docs/documentation/platform/identities/universal-auth */
+const LOCKED: Rest = { leastMs: 300_000, mostMs: 600_000, apartMs: 31_000 };
 /** What has been wrong twice is seldom right a moment later, and each try may be the one that locks the identity for all who use it. */
 const REFUSED: Rest = { ...LOCKED, mostAgainMs: 1_800_000 };
 
