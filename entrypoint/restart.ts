@@ -32,7 +32,7 @@ export interface FailedStart {
 }
 
 /**
- * @param random from 0 to 1
+ * @param random from 0 to less than 1
  * @returns milliseconds
  * @see https://docs.docker.com/reference/cli/docker/container/run/#restart
  */
@@ -46,7 +46,7 @@ export function restartPauseMs(
     return Math.round(leastMs + random() * ((again ? mostAgainMs : mostMs) - leastMs));
   }
   const [least, most] = SHORT_MS[code] ?? [0, 0];
-  const shortMs = Math.round(least + random() * (most - least));
+  const shortMs = Math.floor(least + random() * (most - least));
   // Who has tried to reach it for so long need not be kept from trying.
   if (most === 0 || code === "MANAGER_UNREACHABLE") return shortMs;
   // What answers in the manager's place, as a proxy that is up before it, says nothing of the next start.

@@ -3,7 +3,7 @@ import { mkdir, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type ErrorCode, type Rest, SallyportError } from "../entrypoint/errors.ts";
-import { isDockerRestart, restartPauseMs, taskPauseMs } from "../entrypoint/restart.ts";
+import { isDockerRestart, restartPauseMs, TOLD_MS, taskPauseMs } from "../entrypoint/restart.ts";
 import { makeFolder } from "./folder.ts";
 
 interface How {
@@ -46,6 +46,12 @@ test("so is what answers in its place, as a proxy that is up before it", () => {
 
 const VERDICTS = ["SECRET_DENIED", "SETTINGS_INVALID"] as const;
 const WITH_REFUSALS = [...VERDICTS, "IDENTITY_REFUSED", "MANAGER_ANSWER_INVALID"] as const;
+
+test("the longest wait of a moment is none that is told", () => {
+  const error = new SallyportError("SETTINGS_INVALID", "it failed");
+  const waitMs = restartPauseMs(error, { ranMs: 0, again: false }, () => 1 - Number.EPSILON);
+  assert.ok(waitMs < TOLD_MS, `${waitMs}`);
+});
 
 test("what another start would meet again ends in a moment that differs, the first time", () => {
   for (const code of VERDICTS) assert.deepEqual(pauses(code, { ranMs: 5_000 }), [0, 3_000]);

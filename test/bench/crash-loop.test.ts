@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { taskPauseMs } from "../../entrypoint/restart.ts";
 import { simulateCrashLoop, simulateRefusals } from "./crash-loop.ts";
 import { infisical, secretsManager } from "./quotas.ts";
 
@@ -24,6 +25,11 @@ test("one container with a wrong secret, or two of them, never lock their identi
     assert.equal(await simulateRefusals(1, seed), 0);
     assert.equal(await simulateRefusals(2, seed), 0);
   }
+});
+
+test("a job that migrates, and is tried again at once for an hour, never locks it either", async () => {
+  assert.equal(await simulateRefusals(1, 1, taskPauseMs), 0);
+  assert.ok((await simulateRefusals(1, 1, () => 20_000)) > 0, "tries that are less apart do");
 });
 
 test("three that start at once lock it with their first tries, and seldom again", async () => {

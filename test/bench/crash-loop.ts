@@ -34,12 +34,13 @@ async function restartForever(
   clock: VirtualClock,
   random: () => number,
   start: () => Promise<SallyportError>,
+  pauseMs = restartPauseMs,
 ): Promise<never> {
   let waitMs = DOCKER.firstMs;
   for (let again = false; ; again = true) {
     const started = clock.now;
     const failure = await start();
-    await clock.sleep(restartPauseMs(failure, { ranMs: clock.now - started, again }, random));
+    await clock.sleep(pauseMs(failure, { ranMs: clock.now - started, again }, random));
     if (clock.now - started > DOCKER.forgottenMs) waitMs = DOCKER.firstMs;
     await clock.sleep(waitMs);
     waitMs = Math.min(DOCKER.longestMs, waitMs * 2);
@@ -91,8 +92,12 @@ function hardest(loads: readonly Load[]): Load {
 const LOCKOUT = { refusals: 3, forgottenMs: 30_000, lockedMs: 300_000 };
 const HOUR_MS = 3_600_000;
 
-/** Every container tries a wrong client secret. @returns how much of an hour their identity is locked, from 0 to 1 */
-export async function simulateRefusals(containers: number, seed = 1): Promise<number> {
+/** Every container tries a wrong client secret, and waits as `run` does, unless another way is given. @returns how much of an hour their identity is locked, from 0 to 1 */
+export async function simulateRefusals(
+  containers: number,
+  seed = 1,
+  pauseMs = restartPauseMs,
+): Promise<number> {
   const clock = new VirtualClock();
   const random = createRandom(seed);
   let refusals = 0;
@@ -110,7 +115,7 @@ export async function simulateRefusals(containers: number, seed = 1): Promise<nu
     }
     return refusal("Invalid credentials");
   };
-  for (let index = 0; index < containers; index++) void restartForever(clock, random, start);
+  for (let index = 0; index < containers; index++) void restartForever(clock, random, start, pauseMs);
   await clock.run(() => clock.now >= HOUR_MS);
   return lockedMs / HOUR_MS;
 }
